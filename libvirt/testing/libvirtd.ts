@@ -30,6 +30,8 @@ export interface PrivateLibvirtdOptions {
   readonly args?: readonly string[];
   /** Where QEMU's probed capabilities are cached; shared between runs it saves seconds. */
   readonly cacheDir?: string;
+  /** Directories under /run that stay what they are outside, e.g. /run/wocloud; created when missing. */
+  readonly keep?: readonly string[];
   /** Outlive the process that starts it (a lab); find it again with attachPrivateLibvirtd. */
   readonly detached?: boolean;
   /** Deadline for libvirtd to answer on its socket, in ms. */
@@ -96,7 +98,7 @@ function renderConf(values: Readonly<Record<string, ConfValue>>): string {
 // Runs as the first process of the namespaces: mounts the host's own directories, then waits as a reaping
 // init. Without a reaper every VM start would wait for orphans that nobody collects.
 const HOLDER_SCRIPT = `set -e
-dir=$1; name=$2; detached=$3; cache=$4; fresh_net=$5
+dir=$1; name=$2; detached=$3; cache=$4; fresh_net=$5; shift 5
 mount --make-rprivate /
 mount -t proc proc /proc
 mount -t sysfs sysfs /sys 2>/dev/null || true
@@ -110,7 +112,11 @@ mount --bind "$cache" /var/cache/libvirt
 mount --bind "$dir/var-log-libvirt" /var/log/libvirt
 mount --bind "$dir/var-lib-libvirt" /var/lib/libvirt
 mount --bind "$dir/etc-libvirt" /etc/libvirt
-mount --bind "$dir/run" /run
+for kept; do
+  mkdir -p "$kept" "$dir/run/\${kept#/run/}"
+  mount --bind "$kept" "$dir/run/\${kept#/run/}"
+done
+mount --rbind "$dir/run" /run
 hostname "$name"
 [ "$fresh_net" = no ] || ip link set lo up
 if [ "$detached" = yes ]; then touch "$dir/ready"; exec tini -s -- sleep infinity; fi
@@ -219,6 +225,7 @@ export async function startPrivateLibvirtd(options: PrivateLibvirtdOptions): Pro
     detached ? 'yes' : 'no',
     cache,
     options.netns === undefined ? 'yes' : 'no',
+    ...(options.keep ?? []),
   ];
   const argv =
     options.netns === undefined

@@ -1,0 +1,27 @@
+// Where things live on a machine (design, contracts): one answer for every program, movable with WOCLOUD_HOME.
+import { join } from 'node:path';
+
+export interface Paths {
+  /** Data: databases, keys, spools, lab images. */
+  home: string;
+  /** Sockets and process ids; empty after a reboot. */
+  run: string;
+  /** *.yaml that people write. */
+  config: string;
+  log: string;
+  /** The platform's link listener for engines on this machine. */
+  linkSocket: string;
+}
+
+/** @param env - `WOCLOUD_HOME` moves all of them below one directory, for unprivileged development. */
+export function paths(env: Record<string, string | undefined> = process.env): Paths {
+  const moved = env['WOCLOUD_HOME'];
+  const run = moved ? join(moved, 'run') : '/run/wocloud';
+  return {
+    home: moved ?? '/var/lib/wocloud',
+    run,
+    config: moved ? join(moved, 'etc') : '/etc/wocloud',
+    log: moved ? join(moved, 'log') : '/var/log/wocloud',
+    linkSocket: join(run, 'link.sock'),
+  };
+}

@@ -89,10 +89,10 @@ export function argumentsOf<A>(procedure: Procedure<A, unknown>, frame: Frame): 
   return procedure.args.decode(new XdrReader(frame.payload));
 }
 
-/** Starts one on a unix socket of its own. `keepalive: false` is a server that does not know keepalive. */
+/** Starts one on a unix socket of its own; `keepalive: false` does not know keepalive, `mute` answers nothing at all. */
 export async function startFakeLibvirtd(
   handler: Handler,
-  options: { keepalive?: boolean; auth?: number[] } = {},
+  options: { keepalive?: boolean; auth?: number[]; mute?: boolean } = {},
 ): Promise<FakeLibvirtd> {
   const dir = await mkdtemp(join(tmpdir(), 'fake-libvirtd-'));
   const socketPath = join(dir, 'sock');
@@ -119,6 +119,7 @@ export async function startFakeLibvirtd(
     server.peers.push(peer);
     socket.on('error', () => {});
     socket.on('data', (chunk: Buffer) => {
+      if (options.mute === true) return;
       for (const frame of parser.push(chunk)) {
         server.received.push(frame);
         const open = frame.type === FrameType.call ? opening[frame.procedure] : undefined;

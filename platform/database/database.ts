@@ -32,7 +32,7 @@ interface Transaction {
 pg.types.setTypeParser(pg.types.builtins.INT8, (text) => Number(text));
 
 /** SQLSTATE classes and socket errors that mean "the server is away", not "the statement is wrong". */
-const AWAY = /^(08|57P0|53300|XX000)|^(ECONNREFUSED|ECONNRESET|ENOENT|EPIPE|ETIMEDOUT)$/;
+const AWAY = /^(08|57P0|53300)|^(ECONNREFUSED|ECONNRESET|ENOENT|EPIPE|ETIMEDOUT)$/;
 const AWAY_TEXT =
   /Connection terminated|timeout exceeded when trying to connect|not queryable|Client was closed/;
 

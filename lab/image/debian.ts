@@ -1,0 +1,31 @@
+/** Where Debian packages come from: the mirror this host already uses, else Debian's own. */
+import { existsSync } from 'node:fs';
+import { program } from '../program.ts';
+import { SUITE } from './recipe.ts';
+
+const KEYRING = '/usr/share/keyrings/debian-archive-keyring.gpg';
+
+/** An apt sources.list for the guest's suite. WOCLOUD_DEBIAN_MIRROR overrides the archive's address. */
+export async function aptSources(): Promise<string> {
+  if (!existsSync(KEYRING))
+    throw new Error(`${KEYRING} is missing: install the package debian-archive-keyring`);
+  const targets = await program([
+    'apt-get',
+    'indextargets',
+    '--format',
+    '$(SITE)',
+    'Created-By: Packages',
+  ]).catch(() => '');
+  const sites = targets.split('\n').map((site) => site.replace(/\/$/, ''));
+  const archive =
+    process.env['WOCLOUD_DEBIAN_MIRROR'] ??
+    sites.find((site) => site.endsWith('/debian')) ??
+    'http://deb.debian.org/debian';
+  const security =
+    sites.find((site) => site.endsWith('/debian-security')) ?? 'http://deb.debian.org/debian-security';
+  return [
+    `deb [signed-by=${KEYRING}] ${archive} ${SUITE} main`,
+    `deb [signed-by=${KEYRING}] ${security} ${SUITE}-security main`,
+    '',
+  ].join('\n');
+}

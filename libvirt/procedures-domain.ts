@@ -191,7 +191,9 @@ export async function createDomain(
   flags = 0,
   options?: CallOptions,
 ): Promise<DomainRef> {
-  return (await caller.call(DomainCreateWithFlags, { domain, flags }, options)).domain;
+  const started = (await caller.call(DomainCreateWithFlags, { domain, flags }, options)).domain;
+  // libvirt gives the name back as it was given, even when that was none
+  return domain.name === undefined ? domainByUuid(caller, domain.uuid, options) : started;
 }
 
 type FlagsOnly = Procedure<{ readonly domain: DomainLike; readonly flags: number }, unknown>;

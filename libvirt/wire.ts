@@ -60,6 +60,7 @@ export const secretRef: Codec<SecretRef> = struct({ uuid, usageType: int, usageI
 
 export interface SnapshotRef {
   readonly name: string;
+  /** As it was named in the call that asked: without a name when that had none. */
   readonly domain: DomainRef;
 }
 /** Snapshots and checkpoints look the same. */

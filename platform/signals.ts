@@ -16,6 +16,8 @@ export interface Topics {
   desired: { host: string; generation: number };
   /** A host answered with a receipt. */
   receipt: { host: string };
+  /** A host joined, connected, went silent, was forgotten, or its facts changed. */
+  host: { host: string };
   alert: { id: string };
   publication: { id: number };
   /** The connection was lost for a while: anything may have changed. */

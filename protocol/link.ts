@@ -9,6 +9,8 @@ export const LINK_VERSION = 1;
 /** Path of the WebSocket, and of the joining call, on the platform's link listener. */
 export const LINK_PATH = '/link';
 export const JOIN_PATH = '/join';
+/** A name in the listener's certificate whatever its address: what engines ask for in TLS (SNI) and verify. */
+export const LINK_SERVER_NAME = 'platform.wocloud';
 /** Unacknowledged batches an engine may have under way. */
 export const LINK_WINDOW = 32;
 export const MAX_CONTROL_BYTES = 16 * 1024 * 1024;

@@ -1,0 +1,92 @@
+// login, logout, whoami: a password becomes an API token that only this account's file holds.
+import { hostname, userInfo } from 'node:os';
+import type { Command } from 'commander';
+import { ApiError, createClient } from '@wocloud/protocol/client.ts';
+import type { Session } from '@wocloud/protocol/views.ts';
+import { connect, DEFAULT_URL, forgetCredentials, readCredentials, saveCredentials } from '../credentials.ts';
+import { parseFormat, printOne } from '../output.ts';
+import { askSecret, askText } from '../prompt.ts';
+import { readProblem } from '@wocloud/protocol/client.ts';
+
+export function addSessionCommands(program: Command): void {
+  program
+    .command('login [url]')
+    .description(`sign in and keep an API token (platform: ${DEFAULT_URL} unless given)`)
+    .option('-u, --user <name>', 'user name')
+    .option('--password-file <file>', 'read the password from a file, - for standard input')
+    .option('--days <n>', 'days until the token expires', '30')
+    .action(
+      async (url: string | undefined, options: { user?: string; passwordFile?: string; days: string }) => {
+        const base = (url ?? readCredentials().url).replace(/\/+$/, '');
+        const name = options.user ?? (await askText('User name', '--user'));
+        const secret = await askSecret('Password', options.passwordFile);
+        const { token, session } = await exchange(base, name, secret, Number(options.days));
+        saveCredentials({ url: base, token, user: session.user.name });
+        console.error(`Signed in to ${base} as ${session.user.name} for ${options.days} days.`);
+      },
+    );
+  program
+    .command('logout')
+    .description('forget the token and revoke it')
+    .action(async () => {
+      const { token } = readCredentials();
+      // woc_<id>_<secret>: the id alone names it.
+      const id = token?.split('_')[1];
+      if (id) {
+        await connect()
+          .call('tokens.delete', { params: { id } })
+          .catch((error: unknown) =>
+            console.error(`The token could not be revoked: ${(error as Error).message}`),
+          );
+      }
+      forgetCredentials();
+      console.error('Signed out.');
+    });
+  program
+    .command('whoami')
+    .description('who I am and what I may do')
+    .option('-o, --output <format>', 'yaml or json', 'yaml')
+    .action(async (options: { output: string }) =>
+      printOne(await connect().call('session.get'), parseFormat(options.output)),
+    );
+}
+
+/** Opens a session just long enough to make a token with it. */
+async function exchange(
+  base: string,
+  name: string,
+  password: string,
+  days: number,
+): Promise<{ token: string; session: Session }> {
+  const anonymous = createClient({ baseUrl: base });
+  const { url, init } = anonymous.request('session.create', { body: { name, password } } as never);
+  const response = await fetch(url, init).catch((cause: unknown) => {
+    throw new ApiError(
+      {
+        type: 'about:blank',
+        title: 'Unreachable',
+        status: 0,
+        code: 'unreachable',
+        detail: `No answer from ${base}: ${(cause as Error).message}`,
+      },
+      { cause },
+    );
+  });
+  if (!response.ok) throw new ApiError(await readProblem(response));
+  const session = (await response.json()) as Session;
+  const cookie = response.headers
+    .getSetCookie()
+    .map((c) => c.split(';')[0])
+    .join('; ');
+  const signedIn = createClient({
+    baseUrl: base,
+    csrf: () => session.csrf,
+    fetch: (input, options) =>
+      fetch(input, { ...options, headers: { ...(options?.headers as Record<string, string>), cookie } }),
+  });
+  const made = await signedIn.call('tokens.create', {
+    body: { name: `cli ${userInfo().username}@${hostname()}`, expiresInDays: days },
+  });
+  await signedIn.call('session.delete');
+  return { token: made.secret, session };
+}

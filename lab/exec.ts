@@ -33,21 +33,11 @@ export interface ExecResult {
   readonly truncated: boolean;
 }
 
-interface Answer {
-  readonly id?: string;
-  readonly error?: string;
-  readonly boot?: string;
-  readonly job?: number;
-  readonly running?: boolean;
-  readonly code?: number;
-  readonly timedOut?: boolean;
-  readonly stdout?: string;
-  readonly stderr?: string;
-  readonly truncated?: boolean;
-}
+/** An answer's fields, by name; texts are still in base64. */
+type Answer = ReadonlyMap<string, string>;
 
 // How long one request may hold the channel while its job runs; others get in between.
-const HOLD_MS = 250;
+const HOLD_S = 0.25;
 const ANSWER_MS = 10_000;
 
 /** Exec into one guest, through the host's socket of its port. */
@@ -62,19 +52,21 @@ export class GuestExec {
     this.#socket = socket;
   }
 
-  /** Waits until the guest answers; its boot id. */
+  /** Waits until the guest answers and its services are up; its boot id. */
   async ready(timeoutMs = 60_000): Promise<string> {
     const end = performance.now() + timeoutMs;
     let cause: unknown;
     while (performance.now() < end) {
       try {
-        const answer = await this.#ask({ op: 'hello' }, Math.min(1_000, end - performance.now()));
-        this.#greeted = true;
-        return answer.boot ?? '';
+        const answer = await this.#ask(['hello'], Math.min(1_000, end - performance.now()));
+        if (answer.get('services') === '1') {
+          this.#greeted = true;
+          return answer.get('boot') ?? '';
+        }
       } catch (error) {
         cause = error;
-        await delay(50);
       }
+      await delay(50);
     }
     throw new LabExecError('unreachable', `${this.#name}: no answer on ${LAB_PORT} within ${timeoutMs} ms`, {
       cause,
@@ -87,29 +79,25 @@ export class GuestExec {
     // A request sent while the guest boots would reach its next agent later, when nobody waits for it.
     if (!this.#greeted) await this.ready(timeout);
     const argv = typeof command === 'string' ? ['sh', '-c', command] : command;
-    let answer = await this.#ask({
-      op: 'start',
-      argv,
-      env: options.env ?? {},
-      stdin: Buffer.from(options.stdin ?? '').toString('base64'),
-      timeout: timeout / 1000,
-      wait: HOLD_MS,
-    });
+    const environment = Object.entries(options.env ?? {}).map(([name, value]) => `${name}=${value}`);
+    const [words, settings, stdin] = [argv.join('\0'), environment.join('\0'), options.stdin ?? ''].map(
+      encode,
+    );
+    let answer = await this.#ask(['start', timeout / 1000, HOLD_S, words, settings, stdin]);
     const end = performance.now() + timeout + ANSWER_MS;
-    for (let pause = 5; answer.running; pause = Math.min(pause * 2, 100)) {
+    for (let pause = 5; answer.get('running') === '1'; pause = Math.min(pause * 2, 100)) {
       if (performance.now() > end)
-        throw new LabExecError('unreachable', `${this.#name}: job ${answer.job} never ended`);
+        throw new LabExecError('unreachable', `${this.#name}: ${argv.join(' ')}: never ended`);
       await delay(pause);
-      answer = await this.#ask({ op: 'wait', job: answer.job, wait: HOLD_MS });
+      answer = await this.#ask(['wait', answer.get('job'), HOLD_S]);
     }
-    const text = (data: string | undefined): string => Buffer.from(data ?? '', 'base64').toString('utf8');
     const result = {
-      code: answer.code ?? 0,
-      stdout: text(answer.stdout),
-      stderr: text(answer.stderr),
-      truncated: answer.truncated === true,
+      code: Number(answer.get('code')),
+      stdout: decode(answer.get('stdout')),
+      stderr: decode(answer.get('stderr')),
+      truncated: answer.get('truncated') === '1',
     };
-    if (answer.timedOut)
+    if (answer.get('timedOut') === '1')
       throw new LabExecError(
         'timeout',
         `${this.#name}: ${argv.join(' ')}: killed after ${timeout} ms; ${result.stdout}${result.stderr}`,
@@ -128,13 +116,13 @@ export class GuestExec {
     return stdout;
   }
 
-  #ask(request: object, timeoutMs = ANSWER_MS): Promise<Answer> {
+  #ask(request: readonly unknown[], timeoutMs = ANSWER_MS): Promise<Answer> {
     const next = this.#turn.then(() => this.#transact(request, timeoutMs));
     this.#turn = next.catch(() => {});
     return next;
   }
 
-  #transact(request: object, timeoutMs: number): Promise<Answer> {
+  #transact(request: readonly unknown[], timeoutMs: number): Promise<Answer> {
     const id = randomUUID();
     return new Promise((done, fail) => {
       const socket = connect(this.#socket);
@@ -143,8 +131,8 @@ export class GuestExec {
         clearTimeout(timer);
         socket.destroy();
         if (answer === undefined) fail(error);
-        else if (answer.error === undefined) done(answer);
-        else fail(new LabExecError('refused', `${this.#name}: ${answer.error}`));
+        else if (!answer.has('error')) done(answer);
+        else fail(new LabExecError('refused', `${this.#name}: ${decode(answer.get('error'))}`));
       };
       const unreachable = (what: string, cause?: unknown): LabExecError =>
         new LabExecError('unreachable', `${this.#name}: ${what}`, { cause });
@@ -157,18 +145,22 @@ export class GuestExec {
         const lines = pending.split('\n');
         pending = lines.pop() ?? '';
         for (const line of lines) {
-          // Rests of an answer to somebody who left are not ours.
-          let answer: Answer | undefined;
-          try {
-            answer = JSON.parse(line) as Answer;
-          } catch {
-            continue;
-          }
-          if (answer.id === id) finish(undefined, answer);
+          // Rests of an answer to somebody who left do not carry our id.
+          const [whose, ...fields] = line.split(' ');
+          if (whose === id) finish(undefined, new Map(fields.map(field)));
         }
       });
       // The leading newline ends whatever half a line somebody left in the channel.
-      socket.write(`\n${JSON.stringify({ ...request, id })}\n`);
+      socket.write(`\n${id} ${request.join(' ')}\n`);
     });
   }
 }
+
+// "-" stands for nothing, so that every field of a line has a length.
+const encode = (data: string | Buffer): string => Buffer.from(data).toString('base64') || '-';
+const decode = (text = '-'): string => (text === '-' ? '' : Buffer.from(text, 'base64').toString('utf8'));
+
+const field = (text: string): [string, string] => {
+  const at = text.indexOf('=');
+  return [text.slice(0, at), text.slice(at + 1)];
+};

@@ -168,7 +168,7 @@ async function build(work: string, progress: (line: string) => void): Promise<vo
     '-O',
     '^metadata_csum_seed,^orphan_file',
     '-E',
-    'root_owner=0:0',
+    'root_owner=0:0,lazy_itable_init=0,lazy_journal_init=0',
     '-L',
     'lab',
     '-d',

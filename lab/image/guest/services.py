@@ -8,22 +8,24 @@ import json
 import os
 import random
 import socket
-import sys
 import threading
 import time
 
 CONFIG = "/run/lab/services.json"
 STATS = "/run/lab/traffic.json"
+UP = "/run/lab/services.up"
 stats = {}
 table = {}
 table_lock = threading.Lock()
 
 
 def log(text):
-    sys.stderr.write(f"lab: {text}\n")
+    with open("/dev/kmsg", "w") as kernel:
+        kernel.write(f"lab: {text}\n")
 
 
 def serve_tcp(port, handle, wrap=None):
+    """Listens, then serves in the background, a thread per connection."""
     listener = socket.socket(socket.AF_INET6, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
@@ -38,18 +40,25 @@ def serve_tcp(port, handle, wrap=None):
         except OSError:
             pass  # the peer left or a firewall cut it: the next connection is what counts
 
-    while True:
-        connection, _ = listener.accept()
-        threading.Thread(target=session, args=(connection,), daemon=True).start()
+    def accept():
+        while True:
+            connection, _ = listener.accept()
+            run(session, connection)
+
+    run(accept)
 
 
 def serve_udp_echo(port):
     listener = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
     listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
     listener.bind(("::", port))
-    while True:
-        data, peer = listener.recvfrom(65535)
-        listener.sendto(data, peer)
+
+    def echo():
+        while True:
+            data, peer = listener.recvfrom(65535)
+            listener.sendto(data, peer)
+
+    run(echo)
 
 
 def tcp_echo(stream):
@@ -237,21 +246,24 @@ def main():
     threading.stack_size(256 << 10)
     services = config["services"]
     if "echo" in services:
-        run(serve_udp_echo, 7)
-        run(serve_tcp, 7, tcp_echo)
+        serve_udp_echo(7)
+        serve_tcp(7, tcp_echo)
     if "db" in services:
-        run(serve_tcp, 5432, db_session)
+        serve_tcp(5432, db_session)
     if "app" in services:
-        run(serve_tcp, 8080, http_session(application(config["upstream"].get("db", "db"))))
+        serve_tcp(8080, http_session(application(config["upstream"].get("db", "db"))))
     if "http" in services:
-        run(serve_tcp, 80, http_session(page(config["upstream"].get("app"))))
-    if "iperf" in services:
-        os.posix_spawn("/usr/bin/iperf3", ["iperf3", "-s", "-D"], os.environ)
+        serve_tcp(80, http_session(page(config["upstream"].get("app"))))
     if "https" in services:
-        run(serve_tcp, 443, http_session(page(config["upstream"].get("app"))), server_tls())
+        serve_tcp(443, http_session(page(config["upstream"].get("app"))), server_tls())
+    if "iperf" in services:
+        iperf = os.posix_spawn("/usr/bin/iperf3", ["iperf3", "-s", "-D"], os.environ)
+        os.waitpid(iperf, 0)
+    with open(UP, "w"):
+        pass
+    log(f"services: {' '.join(services) or 'none'}; traffic: {len(config['traffic'])}")
     for index, item in enumerate(config["traffic"]):
         run(loop, item.get("name", f"{index}-{item['kind']}-{item['to']}"), item)
-    log(f"services: {' '.join(services) or 'none'}; traffic: {len(config['traffic'])}")
     while True:
         with open(STATS + ".new", "w") as file:
             json.dump(stats, file)

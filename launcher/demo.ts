@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import type { Client } from '@wocloud/protocol/client.ts';
 import { formatDetail, parseDocuments } from '@wocloud/protocol/documents.ts';
-import { attachLab, defaultLabDir, startLab } from '@wocloud/lab/lab.ts';
+import { startLab } from '@wocloud/lab/lab.ts';
 import { LauncherError, step } from './steps.ts';
 
 const POLICIES = join(import.meta.dirname, '..', 'lab', 'scenarios', 'policies');
@@ -28,12 +28,6 @@ export async function startDemoLab(scenario: string): Promise<DemoLab> {
     enter: (argv) => host.enter(argv, '/'),
     applyPolicies: (client) => applyPolicies(client, scenario),
   };
-}
-
-export async function stopDemoLab(scenario: string): Promise<boolean> {
-  const lab = await attachLab(defaultLabDir(scenario));
-  await lab?.stop();
-  return lab !== undefined;
 }
 
 async function applyPolicies(client: Client, scenario: string): Promise<void> {

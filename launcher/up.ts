@@ -87,7 +87,7 @@ async function startEngine(client: Client, lab: DemoLab | undefined, options: Up
     const state = join(home, name);
     mkdirSync(state, { recursive: true, mode: 0o700 });
     const tokenFile = join(state, 'join-token');
-    if (!existsSync(join(state, 'identity', 'host.crt')) && !existsSync(join(state, 'host.crt'))) {
+    if (!existsSync(join(state, 'host.crt'))) {
       const { token } = await client.call('joinTokens.create', { body: { expiresInMinutes: 10 } });
       rmSync(tokenFile, { force: true });
       writeFileSync(tokenFile, token, { mode: 0o600 });

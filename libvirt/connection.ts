@@ -46,6 +46,8 @@ interface Pending {
   readonly procedure: Procedure<unknown, unknown>;
   readonly serial: number;
   readonly opensStream: boolean;
+  /** Its data may come before the reply. */
+  stream: LibvirtStream | undefined;
   /** The whole packet, until it is sent. */
   packet: Buffer | undefined;
   /** Cleared when the caller gives up; the turn is kept until libvirt answers. */
@@ -188,6 +190,7 @@ export class Connection implements Caller {
         procedure: procedure as Procedure<unknown, unknown>,
         serial,
         opensStream,
+        stream: undefined,
         packet,
         waiter: { resolve, reject },
         stopWaiting: () => {
@@ -302,9 +305,11 @@ export class Connection implements Caller {
     }
     if (failed) {
       const error = new RemoteError(procedure.name, result as ConstructorParameters<typeof RemoteError>[1]);
+      this.#streams.delete(call.serial);
+      call.stream?.close(error);
       this.#settle(call, (waiter) => waiter.reject(error));
     } else if (call.opensStream) {
-      const stream = this.#addStream(call);
+      const stream = this.#streamOf(call);
       if (call.waiter === undefined) stream.abort();
       this.#settle(call, (waiter) => waiter.resolve({ reply: result, stream }));
     } else {
@@ -312,7 +317,9 @@ export class Connection implements Caller {
     }
   }
 
-  #addStream({ procedure, serial }: Pending): LibvirtStream {
+  #streamOf(call: Pending): LibvirtStream {
+    if (call.stream !== undefined) return call.stream;
+    const { procedure, serial } = call;
     const status = { data: FrameStatus.continue, finish: FrameStatus.ok, abort: FrameStatus.error };
     const stream = new LibvirtStream(
       {
@@ -333,6 +340,7 @@ export class Connection implements Caller {
       },
       this.#streamBufferMax,
     );
+    call.stream = stream;
     this.#streams.set(serial, { procedure, stream });
     return stream;
   }
@@ -348,6 +356,8 @@ export class Connection implements Caller {
   }
 
   #streamPacket(frame: Frame): void {
+    const opening = this.#sent.get(frame.serial);
+    if (opening?.opensStream === true) this.#streamOf(opening);
     const open = this.#streams.get(frame.serial);
     if (open === undefined) {
       this.counters.strayStreamPackets++;

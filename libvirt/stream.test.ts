@@ -19,10 +19,12 @@ async function withConsole(
   onCall: (peer: FakePeer, call: Frame) => void,
   onPacket: (peer: FakePeer, packet: Frame, seen: string[]) => void = () => {},
   streamBufferMax = 1024,
+  beforeReply: (peer: FakePeer, call: Frame) => void = () => {},
 ): Promise<{ connection: Connection; seen: string[]; peer: () => FakePeer }> {
   const seen: string[] = [];
   const fake = await startFakeLibvirtd((peer, frame) => {
     if (frame.type === FrameType.call) {
+      beforeReply(peer, frame);
       if (frame.procedure === DomainScreenshot.number)
         peer.reply(frame, DomainScreenshot, { mime: 'image/png' });
       else peer.reply(frame, DomainOpenConsole, {});
@@ -66,6 +68,24 @@ test('data arrives in order until the empty packet, which is answered and confir
   assert.deepEqual([picture.mime, picture.bytes.toString()], ['image/png', 'PNG and more']);
   await until(() => seen.length > 0);
   assert.deepEqual(seen, ['ok']);
+});
+
+test('data and end may come before the reply of the call that opened the stream', async (t) => {
+  const { connection, seen } = await withConsole(
+    t,
+    () => {},
+    confirm,
+    1024,
+    (peer, call) => {
+      peer.stream(call, 'continue', Buffer.from('early'));
+      peer.stream(call, 'continue');
+      peer.stream(call, 'ok');
+    },
+  );
+  assert.equal((await screenshot(connection, guest)).bytes.toString(), 'early');
+  await until(() => seen.length > 0);
+  assert.deepEqual(seen, ['ok']);
+  assert.equal(connection.isClosed, false);
 });
 
 test('what is written arrives, and finish waits for the confirmation', async (t) => {
@@ -175,4 +195,20 @@ test('a stream packet of another procedure ends the connection as malformed', as
   const stream = await openConsole(connection, guest);
   await assert.rejects(stream.readAll(), code('lost'));
   assert.equal((await connection.closed).code, 'malformed');
+});
+
+test('a picture that never ends is given up in time, or when told to', async (t) => {
+  const { connection, seen } = await withConsole(
+    t,
+    (peer, call) => peer.stream(call, 'continue', Buffer.from('half')),
+    confirm,
+  );
+  await assert.rejects(screenshot(connection, guest, 0, { timeoutMs: 20 }), code('timeout'));
+  const abort = new AbortController();
+  const picture = screenshot(connection, guest, 0, { signal: abort.signal });
+  setImmediate(() => abort.abort());
+  await assert.rejects(picture, code('aborted'));
+  await until(() => seen.length === 2);
+  assert.deepEqual(seen, ['error', 'error']);
+  assert.equal(connection.isClosed, false);
 });

@@ -7,11 +7,13 @@ export interface GuestOptions {
   readonly uuid?: string;
   /** XML of further devices. */
   readonly devices?: string;
+  /** A USB controller; none unless asked for. */
+  readonly usb?: boolean;
   /** XML beside `<devices>`, e.g. `<metadata>`. */
   readonly extra?: string;
 }
 
-export function guestXml({ name, uuid, devices = '', extra = '' }: GuestOptions): string {
+export function guestXml({ name, uuid, devices = '', usb = false, extra = '' }: GuestOptions): string {
   return `<domain type='qemu'>
   <name>${name}</name>
   ${uuid === undefined ? '' : `<uuid>${uuid}</uuid>`}
@@ -24,7 +26,7 @@ export function guestXml({ name, uuid, devices = '', extra = '' }: GuestOptions)
     <controller type='pci' model='pcie-root'/>
     <controller type='pci' model='pcie-root-port'/><controller type='pci' model='pcie-root-port'/>
     <controller type='pci' model='pcie-root-port'/><controller type='pci' model='pcie-root-port'/>
-    <controller type='usb' model='none'/>
+    <controller type='usb' model='${usb ? 'qemu-xhci' : 'none'}'/>
     <memballoon model='none'/>
     <serial type='pty'/>
     ${devices}

@@ -1,12 +1,11 @@
 // The lab as `up --lab` shows it: real VMs of a scenario on a host of their own, with the scenario's policies.
-import { readdirSync, readFileSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { readFileSync } from 'node:fs';
+import { basename } from 'node:path';
 import type { Client } from '@wocloud/protocol/client.ts';
 import { formatDetail, parseDocuments } from '@wocloud/protocol/documents.ts';
 import { startLab } from '@wocloud/lab/lab.ts';
+import type { Scenario } from '@wocloud/lab/scenario.ts';
 import { LauncherError, step } from './steps.ts';
-
-const POLICIES = join(import.meta.dirname, '..', 'lab', 'scenarios', 'policies');
 
 export interface DemoLab {
   hostName: string;
@@ -26,19 +25,18 @@ export async function startDemoLab(scenario: string): Promise<DemoLab> {
     hostName: host.name,
     libvirtSocket: host.socket,
     enter: (argv) => host.enter(argv, '/'),
-    applyPolicies: (client) => applyPolicies(client, scenario),
+    applyPolicies: (client) => applyPolicies(client, lab.scenario),
   };
 }
 
-async function applyPolicies(client: Client, scenario: string): Promise<void> {
+async function applyPolicies(client: Client, scenario: Scenario): Promise<void> {
   const { items } = await client.call('publications.list', { query: { limit: 1 } });
   if (items.length > 0) return;
-  const files = readdirSync(POLICIES).filter((f) => basename(f).startsWith(scenario) && f.endsWith('.yaml'));
-  const documents = files.flatMap((file) => {
-    const parsed = parseDocuments(readFileSync(join(POLICIES, file), 'utf8'));
+  const documents = scenario.policies.flatMap((file) => {
+    const parsed = parseDocuments(readFileSync(file, 'utf8'));
     if (parsed.errors.length > 0)
       throw new LauncherError(
-        `${file}: ${parsed.errors.map(formatDetail).join('; ')}`,
+        `${basename(file)}: ${parsed.errors.map(formatDetail).join('; ')}`,
         'This is a defect of this tree.',
       );
     return parsed.documents;
@@ -50,6 +48,6 @@ async function applyPolicies(client: Client, scenario: string): Promise<void> {
       await client.call('enforcement.put', {
         body: { scope: 'tenant', name: tenant.metadata.name, mode: 'enforce' },
       });
-    await client.call('publications.create', { body: { message: `Policies of the ${scenario} lab` } });
+    await client.call('publications.create', { body: { message: `Policies of the ${scenario.name} lab` } });
   });
 }

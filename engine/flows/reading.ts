@@ -1,0 +1,45 @@
+// What the two threads say to each other, and what a thing that is read must be able to do.
+import type { NetlinkSocket } from '../netlink/socket.ts';
+
+export interface ConntrackSetup {
+  /** Where the live table lives, '' for memory only. */
+  file: string;
+  /** Its size. */
+  bytes: number;
+  epoch: string;
+  /** Kernel memory for events not yet read. */
+  room: number;
+  /** ms between dumps of the whole table. */
+  dumpEvery: number;
+  lingers: { timeWait: number; close: number };
+}
+
+export interface ReaderSetup {
+  tally: SharedArrayBuffer;
+  /** One Int32: rows handed over and not yet taken. */
+  inFlight: SharedArrayBuffer;
+  /** eventfd that wakes the thread. */
+  bell: number;
+  conntrack: ConntrackSetup;
+}
+
+export type ReaderCommand = { kind: 'stop' } | { kind: 'dump'; id: number };
+
+export type ReaderMessage =
+  | { kind: 'ready' }
+  | { kind: 'rows'; rows: ArrayBuffer; count: number }
+  | { kind: 'done'; id: number }
+  | { kind: 'stopped' }
+  | { kind: 'failed'; message: string };
+
+/** Something read from sockets on the reading thread. */
+export interface Reading {
+  readonly sockets: readonly NetlinkSocket[];
+  /** One of its sockets has something: read some, not for long. */
+  readable(socket: NetlinkSocket): void;
+  /** ms until `tick` has something to do, -1 for never. */
+  due(): number;
+  /** Called after each wait. */
+  tick(): void;
+  close(): void;
+}

@@ -52,6 +52,16 @@ test('what would expand or exhaust is refused', () => {
   assert.match(errorsOf('a: 1\na: 2')[0] ?? '', /line 2/);
 });
 
+test('what the platform answers can be applied again as it is', () => {
+  const answered = EXAMPLE.replace(
+    'tenant: acme }',
+    'tenant: acme, uid: u, version: 3, published: null, updatedBy: x }',
+  );
+  const { documents, errors } = parseDocuments(answered);
+  assert.deepEqual(errors, []);
+  assert.deepEqual(documents[0]?.metadata, { name: 'web', tenant: 'acme' });
+});
+
 test('any text gives documents or errors, never an exception', () => {
   const mutated = fc
     .tuple(fc.nat(EXAMPLE.length), fc.nat(20), fc.string({ maxLength: 8, unit: 'grapheme' }))

@@ -160,6 +160,16 @@ export function propertiesAt(schema: TSchema, pointer: string): string[] {
   return [...new Set(branches.flatMap((b) => Object.keys(b.properties ?? {})))];
 }
 
+const SET_BY_PLATFORM = ['uid', 'version', 'published', 'createdAt', 'updatedAt', 'updatedBy'];
+
+/** A document without what the platform adds to its metadata, so that what `get` prints can be applied again. */
+export function asWritten(value: unknown): unknown {
+  const metadata = (value as { metadata?: unknown } | null)?.metadata;
+  if (typeof metadata !== 'object' || metadata === null || !('uid' in metadata)) return value;
+  const kept = Object.entries(metadata).filter(([key]) => !SET_BY_PLATFORM.includes(key));
+  return { ...(value as object), metadata: Object.fromEntries(kept) };
+}
+
 /**
  * Reads all documents of a YAML (or JSON) text. Aliases are refused (a small text could expand without bound).
  * Every error says which document, the path in it, and the line (from 1).
@@ -214,6 +224,7 @@ export function parseDocuments(text: string): Parsed {
       });
       return;
     }
+    value = asWritten(value);
     const found = checkDocument(value);
     if (found.length === 0) documents.push(value as Document);
     for (const error of found) errors.push({ ...error, document, ...position(yaml, error.path, counter) });

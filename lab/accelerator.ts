@@ -34,24 +34,11 @@ async function probe(): Promise<Accelerator> {
     BOOT_CODE.copy(sector);
     sector.writeUInt16BE(0x55aa, 510);
     await writeFile(disk, sector);
-    await program(
-      [
-        ...[
-          'qemu-system-x86_64',
-          '-accel',
-          'kvm',
-          '-cpu',
-          'host',
-          '-m',
-          '32',
-          '-display',
-          'none',
-          '-nodefaults',
-        ],
-        ...['-drive', `file=${disk},format=raw`, '-device', 'isa-debug-exit,iobase=0xf4,iosize=4'],
-      ],
-      { timeoutMs: DEADLINE_MS },
-    );
+    const machine =
+      '-accel kvm -cpu host -m 32 -display none -nodefaults -device isa-debug-exit,iobase=0xf4,iosize=4';
+    await program(['qemu-system-x86_64', ...machine.split(' '), '-drive', `file=${disk},format=raw`], {
+      timeoutMs: DEADLINE_MS,
+    });
     return 'qemu'; // a normal exit: the code never ran
   } catch (error) {
     return error instanceof ProgramError && error.status === PROVEN ? 'kvm' : 'qemu';

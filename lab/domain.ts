@@ -7,6 +7,8 @@ import type { Network, Scenario, Vm } from './scenario.ts';
 
 export const METADATA_NAMESPACE = 'https://wocloud.org/xmlns/domain/1';
 const DEFAULT_MEMORY = 112;
+// Each spares an emulated guest a noticeable part of its boot.
+const BOOT_FAST = 'mitigations=off cryptomgr.notests nokaslr audit=0 no_timer_check';
 
 const escape = (text: string): string =>
   text.replace(/[<>&"']/g, (character) => `&#${character.charCodeAt(0)};`);
@@ -37,7 +39,7 @@ export function domainXml(scenario: Scenario, vm: Vm, image: GuestImage, accel: 
     <type arch='x86_64' machine='pc'>hvm</type>
     <kernel>${image.kernel}</kernel>
     <initrd>${image.initrd}</initrd>
-    <cmdline>console=ttyS0 quiet panic=-1 net.ifnames=0 mitigations=off</cmdline>
+    <cmdline>console=ttyS0 quiet panic=-1 net.ifnames=0 ${BOOT_FAST}</cmdline>
   </os>
   <features><acpi/></features>
   <cpu mode='${accel === 'kvm' ? 'host-passthrough' : 'maximum'}'/>

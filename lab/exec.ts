@@ -29,7 +29,7 @@ export interface ExecResult {
   readonly code: number;
   readonly stdout: string;
   readonly stderr: string;
-  /** An output was longer than the channel carries (8 MiB) and is cut. */
+  /** An output was longer than the channel carries (2 MiB) and is cut. */
   readonly truncated: boolean;
 }
 

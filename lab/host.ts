@@ -39,6 +39,13 @@ done </etc/libvirt/hooks/lab-vlans
 exit 0
 `;
 
+// What an init system does on a real host: a libvirtd that ended is started again. Runs below the host's own
+// first process, so that it ends with the host and leaves nothing outside.
+const WATCH = `while sleep 0.5; do
+  pid=$(cat /run/libvirtd.pid 2>/dev/null) && kill -0 "$pid" 2>/dev/null && continue
+  libvirtd --daemon
+done`;
+
 /** A program running inside a lab host. */
 export interface InsideProcess {
   /** The process outside that stands for it: its stdio, and its exit. */
@@ -148,6 +155,7 @@ export async function startLabHost(options: LabHostOptions): Promise<LabHost> {
     'for f in /proc/sys/net/bridge/bridge-nf-call-*; do [ ! -e "$f" ] || echo 0 > "$f"; done; ' +
       'modprobe -qa br_netfilter nf_conntrack 8021q 2>/dev/null; true',
   );
+  await host.run(`setsid --fork sh -c '${WATCH}' </dev/null >/dev/null 2>&1`);
   return host;
 }
 

@@ -39,7 +39,7 @@ test('a packet is read whole, however its bytes are cut', () => {
     Buffer.from('data'),
   );
   const bytes = Buffer.concat([hostnameReply, second, hostnameReply]);
-  const expected = new FrameParser().push(bytes);
+  const expected = [...new FrameParser().push(bytes)];
   assert.deepEqual(
     expected.map(({ serial, payload }) => [serial, payload.length]),
     [
@@ -86,14 +86,29 @@ for (const [what, bytes, code] of malformed) {
   test(`${what} is refused as ${code}, and so is all that follows`, () => {
     const parser = new FrameParser();
     const refusal = (error: unknown): boolean => error instanceof ProtocolError && error.code === code;
-    assert.throws(() => parser.push(bytes), refusal);
-    assert.throws(() => parser.push(hostnameReply), refusal);
+    const given: Frame[] = [];
+    assert.throws(() => {
+      for (const frame of parser.push(Buffer.concat([hostnameReply, bytes]))) given.push(frame);
+    }, refusal);
+    assert.equal(given.length, 1);
+    assert.throws(() => [...parser.push(hostnameReply)], refusal);
     assert.equal(parser.pending, 0);
   });
 }
 
 test('a length alone allocates nothing', () => {
   const parser = new FrameParser();
-  parser.push(patched(0, 0x02000004).subarray(0, 4));
+  assert.deepEqual([...parser.push(patched(0, 0x02000004).subarray(0, 4))], []);
   assert.equal(parser.pending, 4);
+});
+
+test('who stops asking for packets finds the rest with the next bytes', () => {
+  const parser = new FrameParser();
+  for (const frame of parser.push(
+    Buffer.concat([hostnameReply, hostnameReply, hostnameReply.subarray(0, 9)]),
+  )) {
+    assert.equal(frame.serial, 7);
+    break;
+  }
+  assert.equal([...parser.push(hostnameReply.subarray(9))].length, 2);
 });

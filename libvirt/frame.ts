@@ -60,22 +60,12 @@ export class FrameParser {
     return this.#pending;
   }
 
-  /** Takes the next bytes, returns the packets they complete. Throws ProtocolError on anything malformed. */
-  push(chunk: Buffer): Frame[] {
+  /**
+   * Takes the next bytes and gives the packets they complete, one by one as they are asked for; throws ProtocolError
+   * where the first malformed one begins. Whoever stops asking early finds the rest kept for the next bytes.
+   */
+  *push(chunk: Buffer): Generator<Frame, void, undefined> {
     if (this.#failed !== undefined) throw this.#failed;
-    const frames: Frame[] = [];
-    try {
-      this.#consume(chunk, frames);
-    } catch (error) {
-      this.#chunks = [];
-      this.#pending = 0;
-      if (error instanceof ProtocolError) this.#failed = error;
-      throw error;
-    }
-    return frames;
-  }
-
-  #consume(chunk: Buffer, frames: Frame[]): void {
     let bytes = chunk;
     if (this.#pending > 0) {
       this.#chunks.push(chunk);
@@ -86,20 +76,34 @@ export class FrameParser {
       this.#pending = 0;
     }
     let at = 0;
-    while (bytes.length - at >= 4) {
-      const length = bytes.readUInt32BE(at);
-      if (length < HEADER_BYTES)
-        throw new ProtocolError('malformed', `packet of ${length} bytes is shorter than its header`);
-      if (length > this.#max)
-        throw new ProtocolError('too-large', `packet of ${length} bytes, at most ${this.#max}`);
-      if (bytes.length - at < length) {
-        this.#hold(bytes.subarray(at), length);
-        return;
+    let needed = 4;
+    try {
+      while (bytes.length - at >= 4) {
+        const length = this.#length(bytes, at);
+        if (bytes.length - at < length) {
+          needed = length;
+          break;
+        }
+        const packet = bytes.subarray(at, at + length);
+        at += length;
+        yield parse(packet);
       }
-      frames.push(parse(bytes.subarray(at, at + length)));
-      at += length;
+    } catch (error) {
+      at = bytes.length;
+      if (error instanceof ProtocolError) this.#failed = error;
+      throw error;
+    } finally {
+      this.#hold(bytes.subarray(at), needed);
     }
-    this.#hold(bytes.subarray(at), 4);
+  }
+
+  #length(bytes: Buffer, at: number): number {
+    const length = bytes.readUInt32BE(at);
+    if (length < HEADER_BYTES)
+      throw new ProtocolError('malformed', `packet of ${length} bytes is shorter than its header`);
+    if (length > this.#max)
+      throw new ProtocolError('too-large', `packet of ${length} bytes, at most ${this.#max}`);
+    return length;
   }
 
   #hold(rest: Buffer, needed: number): void {

@@ -9,7 +9,8 @@ CREATE TABLE documents (
   -- null: nothing in force.
   published integer,
   deleted boolean NOT NULL DEFAULT false,
-  document jsonb NOT NULL,
+  -- json, not jsonb: the order of the fields is the author's.
+  document json NOT NULL,
   created_at timestamptz NOT NULL DEFAULT now(),
   updated_at timestamptz NOT NULL DEFAULT now(),
   updated_by text NOT NULL,
@@ -25,6 +26,6 @@ CREATE TABLE document_versions (
   reason text NOT NULL,
   deleted boolean NOT NULL,
   -- null when deleted.
-  document jsonb,
+  document json,
   PRIMARY KEY (uid, version)
 );

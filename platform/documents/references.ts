@@ -1,0 +1,75 @@
+// What a set of documents must satisfy together: tenants exist, a VM is described once, and every name that a
+// policy uses is known. Pure; errors point into the document that has them.
+import type { Document } from '@wocloud/protocol/resources/kinds.ts';
+import type { ProblemDetail } from '@wocloud/protocol/problem.ts';
+import { nearest } from '@wocloud/protocol/documents.ts';
+import { keyOf, keyText, label } from './rows.ts';
+
+export type Finding = ProblemDetail & { key: string };
+
+/** Every finding in `documents` (all that would exist). */
+export function checkReferences(documents: readonly Document[]): Finding[] {
+  const tenants = documents.filter((d) => d.kind === 'Tenant').map((d) => d.metadata.name);
+  const known = new Set(tenants);
+  const described = new Map<string, string>();
+  const findings: Finding[] = [];
+  for (const document of documents) {
+    const key = keyText(keyOf(document));
+    const { tenant } = document.metadata;
+    const unknownTenant = (name: string, path: string) => {
+      const hint = nearest(name, tenants);
+      findings.push({
+        key,
+        path,
+        message: `there is no tenant "${name}"`,
+        ...(hint ? { hint: `did you mean ${hint}?` } : {}),
+      });
+    };
+    if (tenant !== undefined && !known.has(tenant)) unknownTenant(tenant, '/metadata/tenant');
+    if (document.kind === 'Network' && document.spec.tenant !== undefined && !known.has(document.spec.tenant))
+      unknownTenant(document.spec.tenant, '/spec/tenant');
+    if (document.kind === 'VM' && document.spec.id !== undefined) {
+      const other = described.get(document.spec.id);
+      if (other !== undefined)
+        findings.push({
+          key,
+          path: '/spec/id',
+          message: `VM ${document.spec.id} is described by ${other} already`,
+        });
+      described.set(document.spec.id, label(keyOf(document)));
+    }
+    if (document.kind === 'Policy' && tenant !== undefined) {
+      const applies = document.spec.appliesTo;
+      const other = typeof applies === 'object' && 'tenant' in applies ? applies.tenant : undefined;
+      if (other !== undefined && other !== tenant)
+        findings.push({
+          key,
+          path: '/spec/appliesTo/tenant',
+          message: `a policy of tenant ${tenant} applies to VMs of ${tenant} only`,
+        });
+    }
+  }
+  findings.push(...joinedTwice(documents));
+  return findings;
+}
+
+/** A bridge (or VLAN) of a host is in one network only. */
+function joinedTwice(documents: readonly Document[]): Finding[] {
+  const owner = new Map<string, string>();
+  const findings: Finding[] = [];
+  for (const document of documents) {
+    if (document.kind !== 'Network') continue;
+    document.spec.members.forEach((member, i) => {
+      const segment = `${member.host}/${member.bridge}${member.vlan === undefined ? '' : `.${member.vlan}`}`;
+      const other = owner.get(segment);
+      if (other !== undefined)
+        findings.push({
+          key: keyText(keyOf(document)),
+          path: `/spec/members/${i}`,
+          message: `${segment} is in network ${other} already`,
+        });
+      owner.set(segment, document.metadata.name);
+    });
+  }
+  return findings;
+}

@@ -5,6 +5,7 @@ import { Readable } from 'node:stream';
 import { Compile } from 'typebox/compile';
 import { KINDS } from '@wocloud/protocol/resources/kinds.ts';
 import type { Operation, OperationId } from '@wocloud/protocol/api.ts';
+import type { Session } from '@wocloud/protocol/views.ts';
 import type { AuditLog } from '../audit/log.ts';
 import { tenantFor, type Authorize } from '../authorize/authorize.ts';
 import type { Context } from '../context.ts';
@@ -24,6 +25,8 @@ export interface RouteOptions {
 
 interface State {
   identity: Identity | undefined;
+  /** Who just signed in. */
+  signedIn?: string;
   audit: Call<'audit.verify'>['audit'];
 }
 
@@ -82,11 +85,11 @@ export function addRoute(
     inTransaction: boolean,
     code?: string,
   ): Promise<void> => {
-    const { identity, audit: words } = stateOf(request);
+    const { identity, signedIn, audit: words } = stateOf(request);
     return audit.append(
       {
         at: context.now(),
-        who: identity?.user.name ?? '',
+        who: identity?.user.name ?? signedIn ?? '',
         via: identity ? identity.via : 'anonymous',
         operation: id,
         object: words.object,
@@ -175,7 +178,9 @@ export function addRoute(
           key !== undefined && operation.method === 'POST' && !SECRET_ANSWERS.has(id)
             ? await once(db, call.caller.user.id, key, [id, request.url, request.body], () => perform(call))
             : { ...(await perform(call)), replayed: false };
-        if (done.replayed) stateOf(request).audit.detail['replayed'] = true;
+        const state = stateOf(request);
+        if (done.replayed) state.audit.detail['replayed'] = true;
+        if (operation.permission === null) state.signedIn = (done.value as Session).user.name;
         await enter(request, done.status, true);
         return done;
       });

@@ -10,6 +10,7 @@ import { ConnectGetHostname, ConnectOpen, hostname } from './procedures-connect.
 import { DomainLookupByName, domainByName } from './procedures-domain.ts';
 import { DomainOpenConsole, openConsole } from './procedures-stream.ts';
 import { argumentsOf, startFakeLibvirtd, type FakeLibvirtd, type Handler } from './testing/fake-libvirtd.ts';
+import { until } from './testing/wait.ts';
 
 const guest = { uuid: '5a5c6b1e-4f4e-4e2b-8f3c-0d8f5f1c2b3a' };
 
@@ -26,14 +27,6 @@ async function opened(
     await fake.stop();
   });
   return { connection, fake };
-}
-
-async function until(check: () => boolean): Promise<void> {
-  const end = performance.now() + 5_000;
-  while (!check()) {
-    assert.ok(performance.now() < end, `not within 5 s: ${check}`);
-    await delay(2);
-  }
 }
 
 const code = (expected: string) => (error: unknown) =>

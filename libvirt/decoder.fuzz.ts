@@ -96,8 +96,8 @@ function refusedOrDone<T>(attempt: () => T): T | undefined {
 export async function fuzzDecoders(runs: number): Promise<void> {
   const decoders = await allDecoders();
   const property = fc.property(fc.nat(decoders.length - 1), payload, (index, bytes) => {
-    const { decode } = decoders[index] as Decoder;
-    const value = refusedOrDone(() => decode(bytes));
+    const decoder = decoders[index] as Decoder;
+    const value = refusedOrDone(() => decoder.decode(bytes));
     // A structure has a few fields and names of its own; beyond those, each value needs bytes to come from.
     return value === undefined || sizeOf(value) <= 160 + bytes.length;
   });

@@ -255,12 +255,10 @@ test('a secret is defined, given a value, listed, found and removed; an encrypte
     '-q',
     '-f',
     'qcow2',
-    ...[
-      '--object',
-      'secret,id=s,data=correct horse',
-      '-o',
-      'encrypt.format=luks,encrypt.key-secret=s,encrypt.iter-time=10',
-    ],
+    '--object',
+    'secret,id=s,data=correct horse',
+    '-o',
+    'encrypt.format=luks,encrypt.key-secret=s,encrypt.iter-time=10',
     file,
     '16M',
   ]);

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
-import { setTimeout as delay } from 'node:timers/promises';
 import { int, struct } from './codec.ts';
 import { LibvirtError } from './errors.ts';
 import { DomainEventDeregister, DomainEventRegister, MonitorEventRegister } from './events.ts';
@@ -14,6 +13,7 @@ import {
   type FakePeer,
   type Handler,
 } from './testing/fake-libvirtd.ts';
+import { until } from './testing/wait.ts';
 import { domainRef } from './wire.ts';
 
 const web = { name: 'web', uuid: '5a5c6b1e-4f4e-4e2b-8f3c-0d8f5f1c2b3a', id: 2 };
@@ -46,14 +46,6 @@ async function opened(
     await fake.stop();
   });
   return { fake, session };
-}
-
-async function until(check: () => boolean): Promise<void> {
-  const end = performance.now() + 5_000;
-  while (!check()) {
-    assert.ok(performance.now() < end, `not within 5 s: ${check}`);
-    await delay(2);
-  }
 }
 
 /** What a session says, in the order it says it. */

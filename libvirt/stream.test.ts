@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
-import { setTimeout as delay } from 'node:timers/promises';
 import type { Connection } from './connection.ts';
 import { LibvirtError, RemoteError } from './errors.ts';
 import { encodeFrame, FrameStatus, FrameType, type Frame } from './frame.ts';
 import { openConnection } from './open.ts';
 import { DomainOpenConsole, DomainScreenshot, openConsole, screenshot } from './procedures-stream.ts';
 import { startFakeLibvirtd, type FakePeer } from './testing/fake-libvirtd.ts';
+import { until } from './testing/wait.ts';
 import { remoteError } from './wire.ts';
 
 const guest = { uuid: '5a5c6b1e-4f4e-4e2b-8f3c-0d8f5f1c2b3a' };
@@ -42,14 +42,6 @@ async function withConsole(
     await fake.stop();
   });
   return { connection, seen, peer: () => fake.peers[0] as FakePeer };
-}
-
-async function until(check: () => boolean): Promise<void> {
-  const end = performance.now() + 5_000;
-  while (!check()) {
-    assert.ok(performance.now() < end, `not within 5 s: ${check}`);
-    await delay(2);
-  }
 }
 
 const confirm = (peer: FakePeer, packet: Frame): void => {

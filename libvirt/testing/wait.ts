@@ -11,7 +11,7 @@ export async function until<T>(check: () => T | Promise<T>, timeoutMs = 10_000):
   for (;;) {
     const result = await check();
     if (result) return result as NonNullable<T>;
-    if (performance.now() > end) throw new Error(`not within ${timeoutMs} ms: ${check}`);
+    if (performance.now() > end) throw new Error(`not within ${timeoutMs} ms: ${check.toString()}`);
     await delay(5);
   }
 }

@@ -1,7 +1,15 @@
 /** libvirt's XML for a scenario's VMs and networks, recognisable as the lab's by name, UUID and metadata. */
 import type { Accelerator } from './accelerator.ts';
 import { LAB_PORT } from './exec.ts';
-import { bridgeName, firstAddress, nicMac, prefixLength, tapName, vmUuid } from './identity.ts';
+import {
+  bridgeName,
+  firstAddress,
+  macvtapParent,
+  nicMac,
+  prefixLength,
+  tapName,
+  vmUuid,
+} from './identity.ts';
 import type { GuestImage } from './image/build.ts';
 import type { Network, Scenario, Vm } from './scenario.ts';
 
@@ -68,15 +76,28 @@ ${vm.nics.map((_, index) => `    ${interfaceXml(scenario, vm, index)}`).join('\n
 export function interfaceXml(scenario: Scenario, vm: Vm, index: number): string {
   const nic = vm.nics[index] as Vm['nics'][number];
   const network = scenario.networks.find(({ name }) => name === nic.network) as Network;
-  const managed = network.kind === 'nat' || network.kind === 'isolated';
   const tap = tapName(vm, nic, index);
+  const [type, source] = attachment(network);
   return (
-    `<interface type='${managed ? 'network' : 'bridge'}'>` +
-    `<source ${managed ? `network='${network.name}'` : `bridge='${bridgeName(network)}'`}/>` +
-    `<mac address='${nicMac(scenario, vm, index)}'/>` +
+    `<interface type='${type}'>${source}<mac address='${nicMac(scenario, vm, index)}'/>` +
     (tap === undefined ? '' : `<target dev='${tap}'/>`) +
     `<model type='virtio'/></interface>`
   );
+}
+
+/** The type of a NIC on this network, and the XML of what it is attached to. */
+function attachment(network: Network): readonly [type: string, source: string] {
+  switch (network.kind) {
+    case 'nat':
+    case 'isolated':
+      return ['network', `<source network='${network.name}'/>`];
+    case 'macvtap':
+      return ['direct', `<source dev='${macvtapParent(network)}' mode='bridge'/>`];
+    case 'ovs':
+      return ['bridge', `<source bridge='${bridgeName(network)}'/><virtualport type='openvswitch'/>`];
+    default:
+      return ['bridge', `<source bridge='${bridgeName(network)}'/>`];
+  }
 }
 
 /** A libvirt network: nat, or isolated with or without an address of the host. */

@@ -3,6 +3,7 @@
  * bridges. Nothing of it is in the machine's network namespace, and its end takes everything along.
  */
 import { spawn, type ChildProcess, type StdioOptions } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { chmod, mkdir, rm, writeFile } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import type { Connection } from '@wocloud/libvirt/connection.ts';
@@ -145,6 +146,7 @@ export async function startLabHost(options: LabHostOptions): Promise<LabHost> {
   const libvirtd = await startPrivateLibvirtd({
     dir,
     hostname: options.name,
+    hostUuid: hostUuid(options.name, dir),
     keep: KEEP,
     cacheDir: join(defaultCacheDir(), 'qemu-capabilities'),
     detached: options.detached === true,
@@ -157,6 +159,12 @@ export async function startLabHost(options: LabHostOptions): Promise<LabHost> {
   );
   await host.run(`setsid --fork sh -c '${WATCH}' </dev/null >/dev/null 2>&1`);
   return host;
+}
+
+// The same host again after a restart of the lab, another one than the same scenario elsewhere.
+function hostUuid(name: string, dir: string): string {
+  const hex = createHash('sha256').update(`host\0${name}\0${dir}`).digest('hex');
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-4${hex.slice(13, 16)}-a${hex.slice(17, 20)}-${hex.slice(20, 32)}`;
 }
 
 /** The lab host that lives in `dir`, or undefined when none does. */

@@ -30,6 +30,9 @@ export function bridgeName(network: Network): string {
   return name.length <= 15 ? name : `br-${digest('bridge', network.name).toString('hex').slice(0, 12)}`;
 }
 
+/** The link that macvtap NICs of a network sit on; its peer is a port of the network's bridge. */
+export const macvtapParent = (network: Network): string => bridgeName(network).replace(/^br-/, 'mv-');
+
 /** The fixed tap of a NIC, where it has one: by wish, or because its VLAN is set on it. */
 export function tapName(vm: Vm, nic: Nic, index: number): string | undefined {
   if (nic.tap !== undefined || nic.vlan === undefined) return nic.tap;

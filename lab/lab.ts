@@ -32,6 +32,8 @@ export interface LabVm {
   readonly tenant: string | undefined;
   readonly labels: Readonly<Record<string, string>>;
   readonly host: LabHost;
+  /** Defined but never started. */
+  readonly off: boolean;
   readonly nics: readonly LabNic[];
   /** Lab-only: runs a program in the guest, without any network. A string is a line of shell. */
   exec(command: string | readonly string[], options?: ExecOptions): Promise<ExecResult>;
@@ -92,7 +94,7 @@ export async function startLab(options: LabOptions): Promise<Lab> {
   if (running !== undefined) {
     if (JSON.stringify(running.scenario) === JSON.stringify(scenario)) {
       progress(`lab ${scenario.name}: already runs`);
-      await Promise.all([...running.vms.values()].map((vm) => vm.ready(BOOT_MS)));
+      await Promise.all([...running.vms.values()].filter((vm) => !vm.off).map((vm) => vm.ready(BOOT_MS)));
       return running;
     }
     throw new Error(
@@ -116,6 +118,8 @@ export async function startLab(options: LabOptions): Promise<Lab> {
       );
     }
     await makeNetworks(scenario, hosts);
+    for (const file of scenario.rules)
+      for (const host of hosts.values()) await host.run(['nft', '-f', '-'], await readFile(file, 'utf8'));
     const lab = handle(dir, record, hosts);
     await boot(lab, image, options.parallel ?? 2, progress);
     await writeRecord(dir, { ...record, state: 'up' });
@@ -164,6 +168,7 @@ function handle(dir: string, record: LabRecord, hosts: ReadonlyMap<string, LabHo
       tenant: vm.tenant,
       labels: vm.labels ?? {},
       host,
+      off: vm.off === true,
       nics: vm.nics.map((nic, index) => ({
         mac: nicMac(scenario, vm, index),
         network: nic.network,
@@ -217,6 +222,7 @@ async function boot(
     for (let vm = waiting.shift(); vm !== undefined; vm = waiting.shift()) {
       const began = performance.now();
       await startVm(lab, vm, image);
+      if (vm.off) continue;
       await lab.vm(vm.name).ready(BOOT_MS);
       progress(`vm ${vm.name}: up after ${((performance.now() - began) / 1000).toFixed(1)} s`);
     }
@@ -242,7 +248,7 @@ async function startVm(lab: Lab, vm: Vm, image: GuestImage): Promise<void> {
   await writeFile(host.outside(paths.seed), seedDisk(lab.scenario, vm));
   await host.withLibvirt(async (libvirt) => {
     const domain = await defineDomain(libvirt, domainXml(lab.scenario, vm, image, lab.accelerator));
-    await createDomain(libvirt, domain);
+    if (!vm.off) await createDomain(libvirt, domain);
   });
 }
 

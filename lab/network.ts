@@ -2,7 +2,8 @@
 import { createNetwork, defineNetwork } from '@wocloud/libvirt/procedures-network.ts';
 import { networkXml } from './domain.ts';
 import { joinBridges, type LabHost } from './host.ts';
-import { bridgeName, firstAddress, prefixLength } from './identity.ts';
+import { bridgeName, firstAddress, macvtapParent, prefixLength } from './identity.ts';
+import { program } from './program.ts';
 import type { Network, Scenario } from './scenario.ts';
 
 /** The hosts a network spans; the first one has its address and its dnsmasq. */
@@ -12,6 +13,7 @@ export const networkHosts = (scenario: Scenario, network: Network): string[] =>
 /** Makes every network of the scenario on the hosts it spans, and joins them. */
 export async function makeNetworks(scenario: Scenario, hosts: ReadonlyMap<string, LabHost>): Promise<void> {
   for (const network of scenario.networks) {
+    if (network.kind === 'ovs') continue; // nothing here makes one; its VMs stay off
     const bridge = bridgeName(network);
     const members = networkHosts(scenario, network).map((name) => hosts.get(name) as LabHost);
     const [first, ...others] = members as [LabHost, ...LabHost[]];
@@ -35,14 +37,33 @@ export async function makeNetworks(scenario: Scenario, hosts: ReadonlyMap<string
   }
 }
 
+/** Whether this kernel can tell VLANs apart on a bridge; without it no network of kind vlan can be made. */
+export async function hasVlanFiltering(): Promise<boolean> {
+  const trial = 'ip link add trial type bridge vlan_filtering 1';
+  return program(['unshare', '--net', 'sh', '-c', trial]).then(
+    () => true,
+    () => false,
+  );
+}
+
 async function makeBridge(host: LabHost, network: Network, withAddress: boolean): Promise<void> {
   const bridge = bridgeName(network);
+  if (network.kind === 'vlan' && !(await hasVlanFiltering()))
+    throw new Error(`network ${network.name}: this kernel has no VLAN filtering of bridges`);
   const filtering = network.kind === 'vlan' ? 'vlan_filtering 1 vlan_default_pvid 0' : '';
   const commands = [`ip link add ${bridge} type bridge ${filtering}`, `ip link set ${bridge} up`];
   if (withAddress && network.gateway) {
     for (const prefix of [network.ipv4, network.ipv6])
       if (prefix !== undefined)
         commands.push(`ip addr add ${firstAddress(prefix)}/${prefixLength(prefix)} dev ${bridge}`);
+  }
+  if (network.kind === 'macvtap') {
+    const parent = macvtapParent(network);
+    const peer = parent.replace(/^mv-/, 'mp-');
+    commands.push(
+      `ip link add ${parent} up type veth peer name ${peer}`,
+      `ip link set ${peer} master ${bridge} up`,
+    );
   }
   await host.run(commands.join(' && '));
 }

@@ -35,7 +35,7 @@ test('every scenario that comes with the lab is valid, and so are its policy doc
 
 test('the demo has two tenants, at least five VMs, and two networks with the same addresses', async () => {
   const demo = await loadScenario('demo');
-  assert.deepEqual([...new Set(demo.vms.map((vm) => vm.tenant ?? ""))].sort(), ['acme', 'globex']);
+  assert.deepEqual([...new Set(demo.vms.map((vm) => vm.tenant ?? ''))].sort(), ['acme', 'globex']);
   assert.ok(demo.vms.length >= 5);
   const at = (address: string): string[] =>
     demo.vms.filter((vm) => vm.nics.some((nic) => nic.ipv4 === address)).map((vm) => vm.name);

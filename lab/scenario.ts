@@ -16,13 +16,13 @@ const Address4 = Type.String({ pattern: '^[0-9.]+$', description: 'IPv4 address'
 const Address6 = Type.String({ pattern: '^[0-9a-f:]+$', description: 'IPv6 address' });
 const Vlan = Type.Integer({ minimum: 1, maximum: 4094 });
 
-export const NETWORK_KINDS = ['nat', 'isolated', 'bridge', 'vlan'] as const;
+export const NETWORK_KINDS = ['nat', 'isolated', 'bridge', 'vlan', 'macvtap', 'ovs'] as const;
 
 export const NetworkSchema = record({
   name: Name,
   kind: oneOf(NETWORK_KINDS, {
     description:
-      'nat, isolated: libvirt networks with dnsmasq; bridge: a plain bridge; vlan: a bridge with VLAN filtering, a PVID per tap',
+      'nat, isolated: libvirt networks with dnsmasq; bridge: a plain bridge; vlan: a bridge with VLAN filtering, a PVID per tap; macvtap: NICs directly on a link that is a port of a bridge; ovs: an Open vSwitch bridge, for VMs that stay off',
   }),
   /** Hosts it spans, joined by a veth; the scenario's first host when left out. */
   hosts: Type.Optional(Type.Array(Name, { minItems: 1 })),
@@ -73,6 +73,8 @@ export const VmSchema = record({
   memory: Type.Optional(Type.Integer({ minimum: 80, maximum: 4096 })),
   nics: Type.Array(NicSchema),
   services: Type.Optional(Type.Array(oneOf(SERVICES))),
+  /** Defined, never started: for hosts that lack what its NICs need. */
+  off: Type.Optional(Type.Boolean()),
   /** Which VM the web server asks (`app`), and which the app (`db`). */
   upstream: Type.Optional(record({ app: Type.Optional(Type.String()), db: Type.Optional(Type.String()) })),
   traffic: Type.Optional(Type.Array(TrafficSchema)),
@@ -85,15 +87,18 @@ export const ScenarioSchema = record({
   hosts: Type.Optional(Type.Array(Name, { minItems: 1 })),
   networks: Type.Array(NetworkSchema),
   vms: Type.Array(VmSchema),
+  /** nft files loaded on every host before its VMs start: somebody else's firewall. Relative to the scenario. */
+  rules: Type.Optional(Type.Array(Type.String())),
   /** Files of policy documents, relative to the scenario. */
   policies: Type.Optional(Type.Array(Type.String())),
 });
 export type ScenarioDocument = Static<typeof ScenarioSchema>;
 
-/** A checked scenario: hosts are named, policy paths absolute. */
+/** A checked scenario: hosts are named, paths absolute. */
 export interface Scenario extends ScenarioDocument {
   readonly hosts: string[];
   readonly policies: string[];
+  readonly rules: string[];
 }
 
 export class ScenarioError extends Error {
@@ -129,6 +134,7 @@ export function checkScenario(document: unknown, path: string): Scenario {
     ...scenario,
     hosts: scenario.hosts ?? ['lab-1'],
     policies: (scenario.policies ?? []).map((file) => resolve(dirname(path), file)),
+    rules: (scenario.rules ?? []).map((file) => resolve(dirname(path), file)),
   };
 }
 
@@ -144,7 +150,10 @@ function contradictions(scenario: ScenarioDocument): string[] {
       if (!hosts.has(host)) mistakes.push(`/networks/${network.name}: no host ${host}`);
     if (network.kind === 'nat' && network.ipv4 === undefined)
       mistakes.push(`/networks/${network.name}: a nat network needs ipv4`);
-    if (network.dhcp && (network.ipv4 === undefined || network.kind === 'bridge' || network.kind === 'vlan'))
+    if (
+      network.dhcp &&
+      (network.ipv4 === undefined || (network.kind !== 'nat' && network.kind !== 'isolated'))
+    )
       mistakes.push(`/networks/${network.name}: dhcp needs ipv4 and a libvirt network (nat or isolated)`);
   }
   for (const vm of scenario.vms) {
@@ -158,6 +167,7 @@ function contradictions(scenario: ScenarioDocument): string[] {
       }
       if ((network.kind === 'vlan') !== (nic.vlan !== undefined))
         mistakes.push(`${at}: vlan is for networks of kind vlan, and those need it`);
+      if (network.kind === 'ovs' && !vm.off) mistakes.push(`${at}: a VM on an ovs network must be off`);
       if ((nic.ipv4 === 'dhcp' || nic.lease) && !network.dhcp)
         mistakes.push(`${at}: the network has no dhcp`);
       if (nic.ipv4 !== undefined && nic.ipv4 !== 'dhcp' && !within(nic.ipv4, network.ipv4))

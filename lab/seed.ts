@@ -31,11 +31,11 @@ const sameSegment = (a: Nic, b: Nic): boolean => a.network === b.network && a.vl
 function hostsFile(scenario: Scenario, vm: Vm): string {
   const lines = ['127.0.0.1 localhost', '::1 localhost'];
   for (const other of scenario.vms) {
-    const nic = other.nics.find((theirs) => vm.nics.some((ours) => sameSegment(ours, theirs)));
-    if (nic?.ipv4 !== undefined && nic.ipv4 !== 'dhcp')
-      lines.push(`${nic.ipv4} ${other.name} ${other.name}.v4`);
-    if (nic?.ipv6 !== undefined && nic.ipv6 !== 'slaac')
-      lines.push(`${nic.ipv6} ${other.name} ${other.name}.v6`);
+    const shared = other.nics.filter((theirs) => vm.nics.some((ours) => sameSegment(ours, theirs)));
+    const v4 = shared.map((nic) => nic.ipv4).find((address) => address !== undefined && address !== 'dhcp');
+    const v6 = shared.map((nic) => nic.ipv6).find((address) => address !== undefined && address !== 'slaac');
+    if (v4 !== undefined) lines.push(`${v4} ${other.name} ${other.name}.v4`);
+    if (v6 !== undefined) lines.push(`${v6} ${other.name} ${other.name}.v6`);
   }
   return `${lines.join('\n')}\n`;
 }

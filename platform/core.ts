@@ -34,7 +34,7 @@ export interface Core {
 export function openCore(context: Context, options: CoreOptions): Core {
   const authorize = loadAuthorize();
   const audit = openAuditLog(context);
-  const apply = createApply(context, authorize, { policy: () => [], ownVm: options.ownVm });
+  const apply = createApply(context, authorize, { ownVm: options.ownVm });
   const handlers: Partial<Handlers> = {
     ...sessionHandlers(context, authorize),
     ...tokenHandlers(context),

@@ -1,5 +1,5 @@
 // Writing documents: any number at once, all or none. Checked as the set they would make together.
-import { checkDocument } from '@wocloud/protocol/documents.ts';
+import { asWritten, checkDocument } from '@wocloud/protocol/documents.ts';
 import { KINDS, type Document, type Kind } from '@wocloud/protocol/resources/kinds.ts';
 import type { ProblemDetail } from '@wocloud/protocol/problem.ts';
 import type { ApplyResult } from '@wocloud/protocol/views.ts';
@@ -29,8 +29,6 @@ export interface ApplyOptions {
 }
 
 export interface DocumentChecks {
-  /** Findings of the policy library about a whole set of documents. */
-  policy(documents: readonly Document[]): Finding[];
   /** The id of the VM a tenant's VM document is about, when it is theirs; undefined when it is not. */
   ownVm(caller: Caller, document: Extract<Document, { kind: 'VM' }>): Promise<string | undefined>;
 }
@@ -38,7 +36,8 @@ export interface DocumentChecks {
 export type Apply = (writes: readonly Write[], options: ApplyOptions) => Promise<ApplyResult[]>;
 
 /** Reads unknown values as documents. Throws invalid-document with every error of all of them. */
-export function readDocuments(values: readonly unknown[]): Document[] {
+export function readDocuments(given: readonly unknown[]): Document[] {
+  const values = given.map(asWritten);
   const errors: ProblemDetail[] = values.flatMap((value, document) =>
     checkDocument(value).map((e) => (values.length > 1 ? { ...e, document } : e)),
   );
@@ -98,13 +97,9 @@ export function createApply({ db, signals }: Context, authorize: Authorize, chec
       if ('document' in w) after.set(key, w.document);
       else after.delete(key);
     }
-    const find = (documents: readonly Document[]) => [
-      ...checkReferences(documents),
-      ...checks.policy(documents),
-    ];
-    const findings = find([...after.values()]);
+    const findings = checkReferences([...after.values()]);
     if (findings.every((f) => written.has(f.key))) return findings;
-    const old = new Set(find(before).map((f) => JSON.stringify([f.key, f.path, f.message])));
+    const old = new Set(checkReferences(before).map((f) => JSON.stringify([f.key, f.path, f.message])));
     return findings.filter((f) => written.has(f.key) || !old.has(JSON.stringify([f.key, f.path, f.message])));
   };
 

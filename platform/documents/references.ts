@@ -1,8 +1,10 @@
-// What a set of documents must satisfy together: tenants exist, a VM is described once, and every name that a
-// policy uses is known. Pure; errors point into the document that has them.
+// What a set of documents must satisfy together: tenants exist, a VM is described once, a bridge is in
+// one network, and every name that a policy uses is known. Pure; errors point into the document that has them.
 import type { Document } from '@wocloud/protocol/resources/kinds.ts';
 import type { ProblemDetail } from '@wocloud/protocol/problem.ts';
 import { nearest } from '@wocloud/protocol/documents.ts';
+import { validateDocuments } from '@wocloud/policy/validate.ts';
+import type { Documents } from '@wocloud/policy/model.ts';
 import { keyOf, keyText, label } from './rows.ts';
 
 export type Finding = ProblemDetail & { key: string };
@@ -38,18 +40,8 @@ export function checkReferences(documents: readonly Document[]): Finding[] {
         });
       described.set(document.spec.id, label(keyOf(document)));
     }
-    if (document.kind === 'Policy' && tenant !== undefined) {
-      const applies = document.spec.appliesTo;
-      const other = typeof applies === 'object' && 'tenant' in applies ? applies.tenant : undefined;
-      if (other !== undefined && other !== tenant)
-        findings.push({
-          key,
-          path: '/spec/appliesTo/tenant',
-          message: `a policy of tenant ${tenant} applies to VMs of ${tenant} only`,
-        });
-    }
   }
-  findings.push(...joinedTwice(documents));
+  findings.push(...joinedTwice(documents), ...checkPolicies(documents));
   return findings;
 }
 
@@ -72,4 +64,21 @@ function joinedTwice(documents: readonly Document[]): Finding[] {
     });
   }
   return findings;
+}
+
+/** What the policy library reads, by kind. */
+export function policyDocuments(documents: readonly Document[]): Documents {
+  const of = <K extends Document['kind']>(kind: K) =>
+    documents.filter((d): d is Extract<Document, { kind: K }> => d.kind === kind);
+  return { tenants: of('Tenant'), groups: of('Group'), services: of('Service'), policies: of('Policy') };
+}
+
+/** Names, selectors, ranges and tiers, as the policy library understands them. */
+export function checkPolicies(documents: readonly Document[]): Finding[] {
+  return validateDocuments(policyDocuments(documents)).map(({ kind, tenant, name, path, message, hint }) => ({
+    key: keyText({ kind, tenant, name }),
+    path,
+    message,
+    ...(hint === null ? {} : { hint }),
+  }));
 }

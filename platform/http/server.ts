@@ -1,7 +1,7 @@
 // The HTTP server: every operation of the table, health, OpenAPI and the console. Listens nowhere by itself.
 import cookie from '@fastify/cookie';
 import rateLimit from '@fastify/rate-limit';
-import Fastify, { type FastifyInstance } from 'fastify';
+import Fastify, { LogController, type FastifyInstance } from 'fastify';
 import { OPERATIONS, type Operation, type OperationId } from '@wocloud/protocol/api.ts';
 import { PlatformError } from '../errors.ts';
 import type { Handler, Handlers } from '../handler.ts';
@@ -23,7 +23,7 @@ export async function buildHttp(options: HttpOptions): Promise<FastifyInstance> 
   const { context, handlers, version } = options;
   const app = Fastify({
     loggerInstance: context.log,
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true }),
     routerOptions: { maxParamLength: 512 },
     forceCloseConnections: true,
     requestTimeout: 30_000,

@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { existsSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { paths } from '@wocloud/protocol/paths.ts';
-import { attachLab, defaultLabDir } from '@wocloud/lab/lab.ts';
+import { clean, defaultLabDir } from '@wocloud/lab/lab.ts';
 import { listServices, stopService, stopSupervisor } from './services.ts';
 import { LauncherError, step } from './steps.ts';
 
@@ -40,11 +40,8 @@ async function stopLabs(home: string): Promise<void> {
   const labs = existsSync(join(home, 'lab'))
     ? readdirSync(join(home, 'lab')).filter((name) => name !== 'images')
     : [];
-  for (const scenario of labs) {
-    const lab = await attachLab(defaultLabDir(scenario)).catch(() => undefined);
-    if (lab) await step(`Stop the lab (${scenario})`, () => lab.stop());
-    else rmSync(join(home, 'lab', scenario), { recursive: true, force: true });
-  }
+  for (const scenario of labs)
+    await step(`Stop the lab (${scenario})`, () => clean(defaultLabDir(scenario)));
 }
 
 function program(command: string, args: string[]): Promise<void> {

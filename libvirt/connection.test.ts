@@ -6,7 +6,7 @@ import { LibvirtError, RemoteError } from './errors.ts';
 import { encodeFrame, FrameStatus, FrameType, rawFrame, type Frame } from './frame.ts';
 import { closeConnection, openConnection, type OpenOptions } from './open.ts';
 import { KEEPALIVE_PROGRAM, REMOTE_PROGRAM } from './procedure.ts';
-import { ConnectGetHostname, ConnectOpen, hostname } from './procedures-connect.ts';
+import { AuthPolkit, ConnectGetHostname, ConnectOpen, hostname } from './procedures-connect.ts';
 import { DomainLookupByName, domainByName } from './procedures-domain.ts';
 import { DomainOpenConsole, openConsole } from './procedures-stream.ts';
 import { argumentsOf, startFakeLibvirtd, type FakeLibvirtd, type Handler } from './testing/fake-libvirtd.ts';
@@ -240,6 +240,21 @@ test('authentication that we do not speak is refused, not tried', async (t) => {
   const fake = await startFakeLibvirtd(silent, { auth: [1] });
   t.after(() => fake.stop());
   await assert.rejects(openConnection({ target: { unix: fake.socket } }), code('refused'));
+});
+
+test('polkit is asked where libvirt wants it, and its refusal is told', async (t) => {
+  let refuse = false;
+  const handler: Handler = (peer, frame) => {
+    if (refuse) peer.error(frame, { number: 45, message: 'authentication failed: access denied by policy' });
+    else peer.reply(frame, AuthPolkit, { complete: 1 });
+  };
+  const { fake } = await opened(t, handler, {}, { auth: [2] });
+  assert.deepEqual(
+    fake.received.map((frame) => frame.procedure),
+    [66, 70, 60, 1],
+  );
+  refuse = true;
+  await assert.rejects(openConnection({ target: { unix: fake.socket } }), { reason: 'authFailed' });
 });
 
 test('nobody there, and a server that never answers, are told apart', async (t) => {

@@ -44,10 +44,6 @@ export class LibvirtError extends Error {
 /** Bytes that are not the libvirt protocol, or exceed a bound. */
 export class ProtocolError extends LibvirtError {
   declare readonly code: 'malformed' | 'too-large';
-
-  constructor(code: 'malformed' | 'too-large', message: string) {
-    super(code, message);
-  }
 }
 
 /** The fields of libvirt's error structure that carry meaning. */

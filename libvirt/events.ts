@@ -136,7 +136,7 @@ export const EVENT_TYPES = {
       domain,
       event: nameOf(E.DomainLifecycle, event),
       /** Why, by the event's own table; see constants-event.ts. */
-      detail: nameOf(E.LIFECYCLE_DETAILS[event] ?? {}, detail) as string,
+      detail: nameOf(E.LIFECYCLE_DETAILS[event] ?? {}, detail),
     }),
   ),
   'domain-reboot': plain(1, 319),

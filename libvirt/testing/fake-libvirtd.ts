@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import type { Codec } from '../codec.ts';
 import type { RemoteErrorFields } from '../errors.ts';
 import { encodeFrame, FrameParser, FrameStatus, FrameType, rawFrame, type Frame } from '../frame.ts';
-import { KEEPALIVE_PROGRAM, type Procedure } from '../procedure.ts';
+import { KEEPALIVE_PROGRAM, REMOTE_PROGRAM, type Procedure } from '../procedure.ts';
 import { AuthList, ConnectClose, ConnectOpen, ConnectSupportsFeature } from '../procedures-connect.ts';
 import { remoteError } from '../wire.ts';
 import { XdrReader } from '../xdr.ts';
@@ -122,7 +122,8 @@ export async function startFakeLibvirtd(
       if (options.mute === true) return;
       for (const frame of parser.push(chunk)) {
         server.received.push(frame);
-        const open = frame.type === FrameType.call ? opening[frame.procedure] : undefined;
+        const isCall = frame.type === FrameType.call && frame.program === REMOTE_PROGRAM;
+        const open = isCall ? opening[frame.procedure] : undefined;
         if (open === undefined) handler(peer, frame, server);
         else open(peer, frame);
       }

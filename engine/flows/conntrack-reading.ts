@@ -9,6 +9,7 @@ import {
 } from '../netlink/conntrack-message.ts';
 import { eachMessage, NLM_F_DUMP_INTR, NLMSG_DONE, NLMSG_ERROR, type Message } from '../netlink/message.ts';
 import { NETLINK_NETFILTER, NetlinkSocket, NOTHING, OVERRUN, ReceiveBuffers } from '../netlink/socket.ts';
+import { microseconds } from './clock.ts';
 import { LiveTable } from './live-table.ts';
 import type { ConntrackSetup, Reading } from './reading.ts';
 import type { RowSink } from './sink.ts';
@@ -182,9 +183,4 @@ export class ConntrackReading implements Reading {
     this.#eventBuffers.free();
     this.#dumpBuffers.free();
   }
-}
-
-/** µs since the epoch, from the clock the kernel stamps with. */
-export function microseconds(): number {
-  return Date.now() * 1000;
 }

@@ -3,7 +3,10 @@ import type { FlowRecord } from '@wocloud/protocol/flow.ts';
 import type { EngineAlert } from '@wocloud/protocol/reports.ts';
 import type { Directory } from '../directory.ts';
 import { conntrackRecords, StagedCache } from './conntrack.ts';
+import { GuardAlerts } from './guard-alerts.ts';
+import { NicFinder } from './ports.ts';
 import { Reader, type ReaderError } from './reader.ts';
+import { RefusalRecords } from './refusals.ts';
 
 export interface FlowsLog {
   info(fields: object, message: string): void;
@@ -41,7 +44,10 @@ export interface Flows {
 export async function startFlows(options: FlowsOptions): Promise<Flows> {
   const { directory } = options;
   const staged = new StagedCache(directory);
-  const own = { 'flows.records': 0, 'flows.foreign': 0, 'flows.reader_failures': 0 };
+  const finder = new NicFinder(directory);
+  const refusals = new RefusalRecords(directory, finder, staged);
+  const guard = new GuardAlerts(directory, finder, options.alert);
+  const own = { 'flows.records': 0, 'flows.foreign': 0, 'flows.reader_failures': 0, 'refusals.foreign': 0 };
   const emit = (records: FlowRecord[]) => {
     if (records.length === 0) return;
     own['flows.records'] += records.length;
@@ -56,6 +62,14 @@ export async function startFlows(options: FlowsOptions): Promise<Flows> {
       own['flows.foreign'] += foreign;
       emit(records);
     },
+    refusals: (list) => {
+      const records = list.flatMap((refusal) => refusals.record(refusal) ?? []);
+      own['refusals.foreign'] += list.length - records.length;
+      emit(records);
+    },
+    forgeries: (list) => {
+      for (const forgery of list) guard.take(forgery);
+    },
     failed: (error: ReaderError) => {
       own['flows.reader_failures']++;
       options.log.warn({ error: error.message, cause: error.cause }, 'flow reader stopped');
@@ -63,11 +77,13 @@ export async function startFlows(options: FlowsOptions): Promise<Flows> {
   });
   return {
     get counters() {
-      return { ...own, ...reader.tally.all() };
+      return { ...own, ...guard.counters, ...reader.tally.all() };
     },
     dump: () => reader.dump(),
     stop: async () => {
       await reader.stop();
+      guard.close();
+      finder.close();
       staged.close();
     },
   };

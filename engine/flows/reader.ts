@@ -4,7 +4,7 @@ import { MessageChannel, Worker, type MessagePort } from 'node:worker_threads';
 import { ROW } from '../netlink/conntrack-row.ts';
 import { Bell } from '../netlink/socket.ts';
 import { Tally } from './tally.ts';
-import type { ReaderCommand, ReaderMessage, ReaderSetup } from './reading.ts';
+import type { Forgery, Refusal, ReaderCommand, ReaderMessage, ReaderSetup } from './reading.ts';
 
 /** The flow reader could not start, or died. */
 export class ReaderError extends Error {
@@ -14,6 +14,8 @@ export class ReaderError extends Error {
 export interface ReaderOptions {
   /** `count` rows (see conntrack-row.ts) at the start of `bytes`. */
   rows(bytes: Uint8Array, view: DataView, count: number): void;
+  refusals(list: Refusal[]): void;
+  forgeries(list: Forgery[]): void;
   /** The thread died by itself, with the reason. */
   failed(error: ReaderError): void;
   /** Keeps flows' identity across restarts; a path on a tmpfs. '' for none. */
@@ -53,6 +55,7 @@ export class Reader {
           close: sysctl('nf_conntrack_tcp_timeout_close') ?? 10,
         },
       },
+      logs: { refusals: 100, guard: 101 },
     };
     this.#port = port1;
     this.#port.on('message', (message: ReaderMessage) => this.#take(message, options));
@@ -89,6 +92,12 @@ export class Reader {
           Atomics.sub(this.#inFlight, 0, message.count);
           Atomics.notify(this.#inFlight, 0);
         }
+        return;
+      case 'refusals':
+        options.refusals(message.list);
+        return;
+      case 'forgeries':
+        options.forgeries(message.list);
         return;
       case 'done':
         this.#dumps.get(message.id)?.();

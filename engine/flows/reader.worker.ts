@@ -2,6 +2,7 @@
 // It alone blocks; it ends when told to, at once.
 import { isMainThread, receiveMessageOnPort, workerData, type MessagePort } from 'node:worker_threads';
 import { ConntrackReading } from './conntrack-reading.ts';
+import { LogReading } from './log-reading.ts';
 import { MappedFile } from '../netlink/libc.ts';
 import { Bell, Waiter } from '../netlink/socket.ts';
 import { RowSink } from './sink.ts';
@@ -31,6 +32,13 @@ function run(setup: ReaderSetup, port: MessagePort): void {
       bytes: file?.bytes ?? new Uint8Array(setup.conntrack.bytes),
     });
     readings.push(conntrack);
+    readings.push(
+      new LogReading(setup.logs, {
+        tally,
+        refusals: (list) => post({ kind: 'refusals', list }),
+        forgeries: (list) => post({ kind: 'forgeries', list }),
+      }),
+    );
     const sockets = readings.flatMap((reading) => reading.sockets.map((socket) => ({ reading, socket })));
     waiter = new Waiter([bell.fd, ...sockets.map(({ socket }) => socket.fd)]);
     post({ kind: 'ready' });
@@ -59,8 +67,8 @@ function run(setup: ReaderSetup, port: MessagePort): void {
       if (sink.due() === 0) sink.flush();
     }
   } finally {
-    sink.flush();
     for (const reading of readings) reading.close();
+    sink.flush();
     waiter?.free();
     file?.unmap();
   }

@@ -14,6 +14,49 @@ export interface ConntrackSetup {
   lingers: { timeWait: number; close: number };
 }
 
+/** Numbers of log groups. */
+export interface LogSetup {
+  refusals: number;
+  guard: number;
+}
+
+/** Equal refused packets, added up. Interfaces are indexes, 0 for none; MACs '' where the kernel did not tell. */
+export interface Refusal {
+  prefix: string;
+  /** µs since the epoch */
+  first: number;
+  last: number;
+  packets: number;
+  bytes: number;
+  src: string;
+  dst: string;
+  protocol: number;
+  sport: number;
+  dport: number;
+  srcMac: string;
+  dstMac: string;
+  inIndex: number;
+  outIndex: number;
+  physInIndex: number;
+  physOutIndex: number;
+  /** -1: untagged, or not told. */
+  vlan: number;
+}
+
+/** Forged packets of one kind from one port: how many, and the first of them. */
+export interface Forgery {
+  prefix: string;
+  time: number;
+  packets: number;
+  etherType: number;
+  vlan: number;
+  inIndex: number;
+  /** Ethernet header. */
+  link: Uint8Array;
+  /** What follows it, its first 128 bytes. */
+  payload: Uint8Array;
+}
+
 export interface ReaderSetup {
   tally: SharedArrayBuffer;
   /** One Int32: rows handed over and not yet taken. */
@@ -21,6 +64,7 @@ export interface ReaderSetup {
   /** eventfd that wakes the thread. */
   bell: number;
   conntrack: ConntrackSetup;
+  logs: LogSetup;
 }
 
 export type ReaderCommand = { kind: 'stop' } | { kind: 'dump'; id: number };
@@ -28,6 +72,8 @@ export type ReaderCommand = { kind: 'stop' } | { kind: 'dump'; id: number };
 export type ReaderMessage =
   | { kind: 'ready' }
   | { kind: 'rows'; rows: ArrayBuffer; count: number }
+  | { kind: 'refusals'; list: Refusal[] }
+  | { kind: 'forgeries'; list: Forgery[] }
   | { kind: 'done'; id: number }
   | { kind: 'stopped' }
   | { kind: 'failed'; message: string };

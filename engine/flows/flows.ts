@@ -2,6 +2,7 @@
 import type { FlowRecord } from '@wocloud/protocol/flow.ts';
 import type { EngineAlert } from '@wocloud/protocol/reports.ts';
 import type { Directory } from '../directory.ts';
+import { deleteConnections, type ConnectionMatch } from './connections.ts';
 import { conntrackRecords, StagedCache } from './conntrack.ts';
 import { GuardAlerts } from './guard-alerts.ts';
 import { NicFinder } from './ports.ts';
@@ -36,6 +37,8 @@ export interface Flows {
   readonly counters: Readonly<Record<string, number>>;
   /** Tells the counters of all live flows that have changed; resolves when they have been emitted. */
   dump(): Promise<void>;
+  /** Ends the kernel's connections that match; how many. Their ends are told as any others. */
+  deleteConnections(match: ConnectionMatch): Promise<number>;
   /** Resolves when everything read has been emitted and the thread is gone. */
   stop(): Promise<void>;
 }
@@ -79,6 +82,7 @@ export async function startFlows(options: FlowsOptions): Promise<Flows> {
     get counters() {
       return { ...own, ...guard.counters, ...reader.tally.all() };
     },
+    deleteConnections,
     dump: () => reader.dump(),
     stop: async () => {
       await reader.stop();

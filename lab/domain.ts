@@ -81,7 +81,7 @@ export function interfaceXml(scenario: Scenario, vm: Vm, index: number): string 
   return (
     `<interface type='${type}'>${source}<mac address='${nicMac(scenario, vm, index)}'/>` +
     (tap === undefined ? '' : `<target dev='${tap}'/>`) +
-    `<model type='virtio'/></interface>`
+    `<model type='virtio'/><rom enabled='no'/></interface>`
   );
 }
 

@@ -4,7 +4,8 @@
  */
 import { spawn, type ChildProcess, type StdioOptions } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { chmod, mkdir, rm, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { chmod, mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import type { Connection } from '@wocloud/libvirt/connection.ts';
 import { closeConnection, openConnection } from '@wocloud/libvirt/open.ts';
@@ -134,6 +135,8 @@ export class LabHost {
 export async function startLabHost(options: LabHostOptions): Promise<LabHost> {
   const dir = resolve(options.dir);
   await (await attachPrivateLibvirtd(dir))?.stop();
+  if (existsSync(dir) && !existsSync(join(dir, 'etc-libvirt')) && (await readdir(dir)).length > 0)
+    throw new Error(`${dir}: not empty, and not a lab host's directory`);
   await rm(dir, { recursive: true, force: true });
   // libvirtd looks for hooks once, at its start: they must be there before.
   const hooks = join(dir, 'etc-libvirt/hooks');

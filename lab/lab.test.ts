@@ -226,7 +226,6 @@ describe('a lab host', { timeout: 60_000 }, () => {
     dir = await mkdtemp(join(tmpdir(), 'wlab-'));
   });
   after(async () => {
-    await clean(dir);
     await rm(dir, { recursive: true, force: true });
   });
 
@@ -242,6 +241,16 @@ describe('a lab host', { timeout: 60_000 }, () => {
     await clean(dir);
     await until('the end of its processes', () => inhabitants(netns).length === 0);
     assert.ok(!existsSync(dir));
+  });
+
+  test('does not touch a directory that is not its own', async () => {
+    const foreign = await mkdtemp(join(tmpdir(), 'wlab-'));
+    await writeFile(join(foreign, 'precious'), 'x');
+    await assert.rejects(clean(foreign), /not a lab's directory/);
+    await assert.rejects(startLabHost({ name: 'h', dir: foreign }), /not a lab host's directory/);
+    await assert.rejects(startLab({ scenario: 'pair', dir: foreign }), /not a lab's directory/);
+    assert.ok(existsSync(join(foreign, 'precious')));
+    await rm(foreign, { recursive: true });
   });
 
   test('ends when the process that started it is killed', async () => {

@@ -3,7 +3,7 @@
  * already runs), `attachLab` finds it from another process, `stop` leaves nothing of it.
  */
 import { existsSync } from 'node:fs';
-import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, rm, rmdir, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { createDomain, defineDomain } from '@wocloud/libvirt/procedures-domain.ts';
 import { accelerator, type Accelerator } from './accelerator.ts';
@@ -128,8 +128,7 @@ export async function startLab(options: LabOptions): Promise<Lab> {
     );
     return lab;
   } catch (error) {
-    for (const host of hosts.values()) await host.stop();
-    await rm(dir, { recursive: true, force: true });
+    await clean(dir);
     throw error;
   }
 }
@@ -148,12 +147,22 @@ export async function attachLab(dir: string): Promise<Lab | undefined> {
   return handle(full, record, hosts);
 }
 
-/** Ends whatever is left of a lab in `dir`, complete or not; nothing to do is fine. */
+/**
+ * Ends whatever is left of a lab in `dir`, complete or not, and removes it; nothing to do is fine. A directory
+ * with something else in it is refused.
+ */
 export async function clean(dir: string): Promise<void> {
-  const record = await readRecord(resolve(dir));
-  for (const name of record?.scenario.hosts ?? [])
-    await (await attachLabHost(hostDir(resolve(dir), name)))?.stop();
-  await rm(resolve(dir), { recursive: true, force: true });
+  const full = resolve(dir);
+  if (!existsSync(full)) return;
+  const record = await readRecord(full);
+  if (record === undefined && (await readdir(full)).length > 0)
+    throw new Error(`${full}: not empty, and not a lab's directory`);
+  const hosts = record?.scenario.hosts ?? [];
+  for (const name of hosts) await (await attachLabHost(hostDir(full, name)))?.stop();
+  for (const name of hosts) await rm(hostDir(full, name), { recursive: true, force: true });
+  // The record last, so that a second try still knows what was here.
+  await rm(join(full, 'lab.json'), { force: true });
+  await rmdir(full);
 }
 
 function handle(dir: string, record: LabRecord, hosts: ReadonlyMap<string, LabHost>): Lab {
@@ -194,10 +203,7 @@ function handle(dir: string, record: LabRecord, hosts: ReadonlyMap<string, LabHo
         throw new Error(`no VM ${name} in this lab; there are ${[...vms.keys()].join(', ')}`);
       return vm;
     },
-    async stop() {
-      for (const host of hosts.values()) await host.stop();
-      await rm(dir, { recursive: true, force: true });
-    },
+    stop: () => clean(dir),
   };
 }
 

@@ -3,12 +3,13 @@
 import { X509Certificate } from 'node:crypto';
 import { request } from 'node:http';
 import type { TLSSocket } from 'node:tls';
-import { JOIN_PATH, JoinResponse, parseJoinToken, type JoinRequest } from '@wocloud/protocol/link.ts';
+import { JOIN_PATH, JoinResponse, LINK_SERVER_NAME, parseJoinToken, type JoinRequest } from '@wocloud/protocol/link.ts';
 import { Value } from 'typebox/value';
 import { EngineError } from '../errors.ts';
 import { endpointText, openTls, type Endpoint } from './endpoint.ts';
 import { fingerprint, keepCertificate, signingRequest, type Identity } from './identity.ts';
 
+const SERVER_USE = '1.3.6.1.5.5.7.3.1';
 const TIMEOUT_MS = 10_000;
 const MAX_ANSWER = 256 * 1024;
 
@@ -48,7 +49,8 @@ function pinnedAuthority(socket: TLSSocket, pinned: string, endpoint: Endpoint):
       .slice(0, top + 1)
       .every((c, i) => c.verify((shown[Math.min(i + 1, top)] as X509Certificate).publicKey) && now >= Date.parse(c.validFrom) && now <= Date.parse(c.validTo)) &&
     shown.slice(1, top + 1).every((c) => c.ca) &&
-    (leaf.keyUsage ?? []).includes('1.3.6.1.5.5.7.3.1');
+    leaf.checkHost(LINK_SERVER_NAME) !== undefined &&
+    (leaf.keyUsage ?? []).includes(SERVER_USE);
   if (!proven)
     throw new EngineError(
       'join',

@@ -15,13 +15,14 @@ CREATE TABLE zones (
   UNIQUE (host, zone)
 );
 
--- Addresses that a NIC was seen with before it was enforced, and that nobody else had: trusted on first use.
-CREATE TABLE learned_addresses (
+-- Who was first with an address on a network: a NIC that was seen with it before it was enforced, or one whose
+-- tenant declared it (as long as it does). Later claims of others get nothing.
+CREATE TABLE first_addresses (
   network text NOT NULL,
   ip text NOT NULL,
   vm uuid NOT NULL,
   mac text NOT NULL,
+  declared boolean NOT NULL,
   at timestamptz NOT NULL DEFAULT now(),
   PRIMARY KEY (network, ip)
 );
-CREATE INDEX learned_addresses_vm ON learned_addresses (vm);

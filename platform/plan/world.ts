@@ -1,0 +1,186 @@
+// From what the database says to what the planner takes: each VM with its tenant, labels, mode, networks and
+// addresses; each host with its guardable networks. Follows changes; asks for nothing it was not told of.
+import type { DesiredNetwork } from '@wocloud/protocol/desired.ts';
+import type { InventoryVm } from '@wocloud/policy/model.ts';
+import { Planner } from '@wocloud/policy/plan.ts';
+import type { Database } from '../database/database.ts';
+import { Enforcement, readEnforcement } from '../enforcement/mode.ts';
+import { effective } from '../vms/effective.ts';
+import { Addresses, type NicAddresses } from './addresses.ts';
+import { InForce } from './documents.ts';
+import { guardable, readHosts, readVms, type PlanHost, type ReportedVm } from './vms.ts';
+import { Zones } from './zones.ts';
+
+/** As long as the wire takes. */
+const MAX_NETWORK_ID = 128;
+
+/** What may have changed since the last look. */
+export interface Pending {
+  documents: boolean;
+  enforcement: boolean;
+  hosts: boolean;
+  /** Ids, or all. */
+  vms: Set<string> | 'all';
+}
+
+/** A report with everything that was said about it. */
+interface Seen {
+  inventory: InventoryVm;
+  nics: NicAddresses[];
+  segments: Map<string, { bridge: string; vlan: number | null }>;
+  /** Not given to the planner yet. */
+  fresh: boolean;
+}
+
+export class PlanWorld {
+  readonly planner = new Planner();
+  readonly #db: Database;
+  readonly #inForce = new InForce();
+  readonly #addresses = new Addresses();
+  readonly #zones = new Zones();
+  readonly #seen = new Map<string, Seen>();
+  readonly #vmsOfHost = new Map<string, Set<string>>();
+  readonly #networks = new Map<string, string>();
+  #hosts = new Map<string, PlanHost>();
+  #enforcement = new Enforcement([]);
+
+  constructor(db: Database) {
+    this.#db = db;
+  }
+
+  hosts(): PlanHost[] {
+    return [...this.#hosts.values()];
+  }
+
+  /** Reads again what was remembered: after starting, and after another replica held the lease. */
+  async remember(): Promise<void> {
+    await this.#addresses.load(this.#db);
+    await this.#zones.load(this.#db);
+  }
+
+  /** Brings the planner up to date. `lead`: may settle addresses and zones, not only follow them. */
+  async update(pending: Pending, lead: boolean): Promise<void> {
+    if (!lead) await this.remember();
+    let all = pending.vms === 'all';
+    if (pending.hosts || all) all = (await this.#updateHosts()) || all;
+    if (pending.documents) {
+      const kinds = await this.#inForce.refresh(this.#db);
+      if (kinds.has('VM') || kinds.has('Network')) all = true;
+      if (['Tenant', 'Group', 'Service', 'Policy'].some((k) => kinds.has(k as 'Tenant')))
+        this.planner.setDocuments(this.#inForce.policy);
+    }
+    if (pending.enforcement) {
+      this.#enforcement = await readEnforcement(this.#db);
+      all = true;
+    }
+    const ids = all ? null : [...(pending.vms as Set<string>)];
+    if (ids === null || ids.length > 0) await this.#updateVms(ids, lead);
+  }
+
+  async #updateHosts(): Promise<boolean> {
+    const before = [...this.#hosts.values()].map((h) => `${h.id} ${h.name}`).join();
+    const rows = await readHosts(this.#db);
+    for (const id of this.#hosts.keys())
+      if (!rows.some((row) => row.id === id)) {
+        this.planner.removeHost(id);
+        this.#networks.delete(id);
+      }
+    this.#hosts = new Map(rows.map((row) => [row.id, row]));
+    for (const { id } of rows) if (!this.#networks.has(id)) this.#setNetworks(id, []);
+    return before !== rows.map((h) => `${h.id} ${h.name}`).join();
+  }
+
+  async #updateVms(ids: readonly string[] | null, lead: boolean): Promise<void> {
+    const rows = await readVms(this.#db, ids);
+    const found = new Map(rows.filter((row) => !row.gone).map((row) => [row.id, row]));
+    const asked = ids ?? [...new Set([...this.#seen.keys(), ...found.keys()])];
+    const touched = new Set<string>();
+    for (const id of asked) {
+      const old = this.#seen.get(id);
+      if (old) {
+        touched.add(old.inventory.host);
+        this.#vmsOfHost.get(old.inventory.host)?.delete(id);
+      }
+      const row = found.get(id);
+      if (!row) {
+        if (!old) continue;
+        this.#addresses.observe(id, []);
+        this.planner.removeVm(id);
+        this.#seen.delete(id);
+        continue;
+      }
+      const seen = this.#see(row);
+      this.#seen.set(id, seen);
+      this.#addresses.observe(id, seen.nics);
+      this.#vmsOfHost.set(row.host, (this.#vmsOfHost.get(row.host) ?? new Set()).add(id));
+      touched.add(row.host);
+    }
+    const others = lead ? await this.#addresses.settle(this.#db, asked) : this.#seen.keys();
+    for (const host of touched) await this.#updateNetworks(host, lead);
+    for (const id of new Set([...asked, ...others])) this.#upsert(id);
+  }
+
+  #see(row: ReportedVm): Seen {
+    const host = this.#hosts.get(row.host)?.name ?? '';
+    const { tenant, labels, addresses, document } = effective(row, this.#inForce.vms);
+    const { mode } = this.#enforcement.of({ id: row.id, tenant, host: row.host });
+    const segments: Seen['segments'] = new Map();
+    const nics: NicAddresses[] = [];
+    for (const nic of row.nics) {
+      const network = this.#inForce.networks.of(host, nic.bridge, nic.vlan);
+      if (network === null || nic.bridge === null || !guardable(nic)) continue;
+      const id = network.slice(-MAX_NETWORK_ID);
+      segments.set(id, { bridge: nic.bridge, vlan: nic.vlan });
+      nics.push({
+        vm: row.id,
+        mac: nic.mac,
+        network: id,
+        tenant,
+        mode,
+        reported: nic.addresses,
+        declared: addresses.filter((a) => a.mac === nic.mac).map((a) => a.ip),
+        byTenant: document !== undefined && document.tenant !== null,
+      });
+    }
+    const inventory = { id: row.id, name: row.name, host: row.host, tenant, labels, mode, nics: [] };
+    return { inventory, nics, segments, fresh: true };
+  }
+
+  #upsert(id: string): void {
+    const placed = this.#seen.get(id);
+    if (!placed) return;
+    const nics = placed.nics.map((nic) => ({
+      mac: nic.mac,
+      network: nic.network,
+      addresses: this.#addresses.allowed(nic),
+    }));
+    if (!placed.fresh && JSON.stringify(nics) === JSON.stringify(placed.inventory.nics)) return;
+    placed.fresh = false;
+    placed.inventory = { ...placed.inventory, nics };
+    this.planner.upsertVm(placed.inventory);
+  }
+
+  async #updateNetworks(host: string, lead: boolean): Promise<void> {
+    if (!this.#hosts.has(host)) return;
+    const segments = new Map<string, { bridge: string; vlan: number | null }>();
+    for (const vm of this.#vmsOfHost.get(host) ?? [])
+      for (const [id, segment] of this.#seen.get(vm)?.segments ?? []) segments.set(id, segment);
+    const networks: DesiredNetwork[] = [];
+    for (const [id, { bridge, vlan }] of segments) {
+      const zone = lead ? await this.#zones.give(this.#db, host, id) : this.#zones.of(host, id);
+      // A follower that does not know the zone yet plans without the network until the leader has given one.
+      if (zone !== undefined) networks.push({ id, name: id, bridge, vlan, zone });
+    }
+    this.#setNetworks(
+      host,
+      networks.sort((a, b) => (a.id < b.id ? -1 : 1)),
+    );
+  }
+
+  #setNetworks(host: string, networks: DesiredNetwork[]): void {
+    const text = JSON.stringify(networks);
+    if (this.#networks.get(host) === text) return;
+    this.#networks.set(host, text);
+    this.planner.setHostNetworks(host, networks);
+  }
+}

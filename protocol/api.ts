@@ -64,7 +64,7 @@ const sort = { q: optional(Type.String({ maxLength: 200, description: 'Text to f
 const Tenanted = { tenant: optional(Name) };
 /** Instants are RFC 3339, or an age: 90s, 15m, 24h, 7d. */
 const Instant = Type.String({ maxLength: 40, pattern: '^([0-9]+(\\.[0-9]+)?(ms|s|m|h|d|w)|[0-9]{4}-.+)$' });
-const many = (items: TSchema) => Type.Array(items, { maxItems: 50 });
+const many = <T extends TSchema>(items: T) => Type.Array(items, { maxItems: 50 });
 
 /** The flow filter language: each field may be given many times (any of), a value starting with "!" excludes. */
 export const FlowQuery = record({

@@ -1,0 +1,87 @@
+// The half of the platform where facts come up: hosts and their links, inventory, telemetry, flows, events, alerts.
+// Made of its parts here and nowhere else.
+import { join } from 'node:path';
+import { openAlerts, type Alerts } from './alerts/store.ts';
+import { openAuthority, type Authority } from './ca/authority.ts';
+import * as ca from './ca/tokens.ts';
+import type { Context } from './context.ts';
+import * as flows from './flows/handlers.ts';
+import { openIntake, type Intake } from './flows/intake.ts';
+import type { Handlers } from './handler.ts';
+import { watchLiveness } from './hosts/liveness.ts';
+import { startListener, type Listener, type ListenerDeps } from './link/listener.ts';
+import type { Plans } from './link/intent.ts';
+import { createMetrics, type Metrics } from './metrics/metrics.ts';
+import { openTelemetry, type Telemetry } from './telemetry/store.ts';
+import { openDirectory, type Directory } from './vms/directory.ts';
+
+export interface FactsOptions {
+  /** What hosts should be; without it nothing is sent down. */
+  plans?: Plans;
+  /** Writes the audit entry of a join. */
+  joined?: NonNullable<ListenerDeps['joined']>;
+  certificateDays?: number;
+  retentionDays?: number;
+}
+
+export interface Facts {
+  authority: Authority;
+  telemetry: Telemetry;
+  directory: Directory;
+  alerts: Alerts;
+  intake: Intake;
+  listener: Listener;
+  metrics: Metrics;
+  handlers: Partial<Handlers>;
+  close(): Promise<void>;
+}
+
+const NO_PLANS: Plans = { current: () => undefined, onChange: () => () => undefined };
+
+/** Starts everything; resolves when engines can join and connect. */
+export async function openFacts(context: Context, options: FactsOptions = {}): Promise<Facts> {
+  const { config, log } = context;
+  const metrics = createMetrics();
+  const authority = await openAuthority(join(config.home, 'ca'));
+  const telemetry = await openTelemetry({
+    url: config.clickhouseUrl,
+    dir: join(config.home, 'telemetry'),
+    log,
+    retentionDays: options.retentionDays ?? 30,
+  });
+  const directory = await openDirectory(context);
+  const alerts = openAlerts(context);
+  const intake = openIntake(context, { telemetry, directory, metrics });
+  const liveness = watchLiveness(context, alerts);
+  const listener = await startListener({
+    context,
+    authority,
+    intake,
+    directory,
+    alerts,
+    metrics,
+    plans: options.plans ?? NO_PLANS,
+    certificateDays: options.certificateDays ?? 30,
+    ...(options.joined ? { joined: options.joined } : {}),
+  });
+  return {
+    authority,
+    telemetry,
+    directory,
+    alerts,
+    intake,
+    listener,
+    metrics,
+    handlers: {
+      ...ca.handlers(context, authority),
+      ...flows.handlers(context, { telemetry, directory }),
+    },
+    async close() {
+      liveness.close();
+      await listener.close();
+      await intake.close();
+      directory.close();
+      await telemetry.close();
+    },
+  };
+}

@@ -1,0 +1,92 @@
+// Tables of the telemetry store, as numbered steps that run once. The same SQL for one machine and for a cluster; only
+// the table engine differs.
+import { FLOW_KINDS, POINTS, STAGED_VERDICTS, VERDICTS } from '@wocloud/protocol/flow.ts';
+import type { Telemetry } from './store.ts';
+
+/** Type of a column of these words, numbered as on the wire. */
+export const wordsType = (words: readonly string[]): string =>
+  `Enum8(${words.map((w, i) => `'${w}' = ${i}`).join(', ')})`;
+
+export const LOW = 'LowCardinality(String)';
+export const MICROS = "DateTime64(6, 'UTC')";
+
+/**
+ * Columns of `flows`: a flow record (protocol/flow.ts) as its host saw it, and what ingest knew: tenants of both
+ * ends, whether another host reports the same flow as well (`duplicate`), and which batch brought it.
+ */
+export const FLOW_TABLE = {
+  start: MICROS,
+  host: LOW,
+  flow: 'UInt64',
+  time: MICROS,
+  kind: wordsType(FLOW_KINDS),
+  end: MICROS,
+  network: LOW,
+  point: wordsType(POINTS),
+  srcVm: LOW,
+  dstVm: LOW,
+  srcTenant: LOW,
+  dstTenant: LOW,
+  src: 'IPv6',
+  dst: 'IPv6',
+  protocol: 'UInt8',
+  sport: 'UInt16',
+  dport: 'UInt16',
+  packetsOut: 'UInt64',
+  packetsIn: 'UInt64',
+  bytesOut: 'UInt64',
+  bytesIn: 'UInt64',
+  verdict: wordsType(VERDICTS),
+  ruleOut: LOW,
+  ruleIn: LOW,
+  stagedVerdict: wordsType(STAGED_VERDICTS),
+  stagedRule: LOW,
+  duplicate: 'UInt8',
+  boot: LOW,
+  sequence: 'UInt64',
+} as const;
+
+interface Options {
+  replicated: boolean;
+  retentionDays: number;
+}
+
+const steps: ((o: Options) => string[])[] = [
+  ({ replicated, retentionDays }) => [
+    // By start, so that all records of a flow lie together and the newest flows are read backwards from the end.
+    `CREATE TABLE IF NOT EXISTS flows (
+       ${Object.entries(FLOW_TABLE)
+         .map(([name, type]) => `${name} ${type}`)
+         .join(', ')},
+       ingested DateTime('UTC') DEFAULT now('UTC'),
+       INDEX times time TYPE minmax GRANULARITY 1,
+       INDEX arrivals ingested TYPE minmax GRANULARITY 1,
+       INDEX sources srcVm TYPE bloom_filter(0.01) GRANULARITY 1,
+       INDEX destinations dstVm TYPE bloom_filter(0.01) GRANULARITY 1,
+       INDEX sourceAddresses src TYPE bloom_filter(0.01) GRANULARITY 1,
+       INDEX destinationAddresses dst TYPE bloom_filter(0.01) GRANULARITY 1
+     ) ENGINE = ${replicated ? 'ReplicatedMergeTree' : 'MergeTree'}
+     PARTITION BY toDate(time)
+     ORDER BY (start, host, flow, time)
+     TTL toDateTime(time) + INTERVAL ${Math.trunc(retentionDays)} DAY
+     SETTINGS ttl_only_drop_parts = 1, fsync_after_insert = 1, fsync_part_directory = 1,
+       ${replicated ? 'replicated_deduplication_window' : 'non_replicated_deduplication_window'} = 10000`,
+  ],
+];
+
+/** Runs the steps that have not run, then sets the retention that is wished for now. */
+export async function migrateTelemetry(telemetry: Telemetry, options: Options): Promise<void> {
+  const engine = options.replicated ? 'ReplicatedMergeTree' : 'MergeTree';
+  await telemetry.command(
+    `CREATE TABLE IF NOT EXISTS schema_steps (step UInt32, at DateTime DEFAULT now()) ENGINE = ${engine} ORDER BY step`,
+  );
+  const [last] = await telemetry.rows<{ step: number }>('SELECT max(step) AS step FROM schema_steps');
+  for (const [i, step] of steps.entries()) {
+    if (i + 1 <= (last?.step ?? 0)) continue;
+    for (const sql of step(options)) await telemetry.command(sql);
+    await telemetry.command(`INSERT INTO schema_steps (step) VALUES (${i + 1})`);
+  }
+  await telemetry.command(
+    `ALTER TABLE flows MODIFY TTL toDateTime(time) + INTERVAL ${Math.trunc(options.retentionDays)} DAY SETTINGS materialize_ttl_after_modify = 0`,
+  );
+}

@@ -214,7 +214,7 @@ export class Planner {
       const selection = tenantSelection(tenant);
       wanted.set(selection.key, selection);
     }
-    for (const key of [...this.#resolver.keys()]) if (!wanted.has(key)) this.#resolver.drop(key);
+    for (const key of this.#resolver.keys()) if (!wanted.has(key)) this.#resolver.drop(key);
     for (const selection of wanted.values()) this.#resolver.keep(selection);
   }
 
@@ -284,7 +284,7 @@ export class Planner {
   }
 
   #setDefaults(documents: Documents): void {
-    for (const [key, old] of [...this.#defaults]) {
+    for (const [key, old] of this.#defaults) {
       const tenant = key === '-' ? null : key;
       const now = tenantDefaults(documents.tenants, tenant);
       if (JSON.stringify(old) === JSON.stringify(now)) continue;

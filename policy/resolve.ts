@@ -155,7 +155,7 @@ export class Resolver {
   remove(id: string): void {
     const known = this.#vms.get(id);
     if (!known) return;
-    for (const key of [...known.memberships]) this.#leave(this.#selections.get(key) as Resolved, known);
+    for (const key of known.memberships) this.#leave(this.#selections.get(key) as Resolved, known);
     this.#vmsOfTenant.get(known.vm.tenant)?.delete(id);
     this.#vms.delete(id);
   }

@@ -1,0 +1,252 @@
+// table inet: connection zones per network, and the verdicts of policies on what VMs send each other, the host and beyond.
+import type { DesiredNetwork, DesiredNic, DesiredState } from '@wocloud/protocol/desired.ts';
+import { linkLocal, parseCidr } from '../cidr.ts';
+import { MLD_TYPES, ND_TYPES } from '../essential.ts';
+import { chainText, verdictRules, type VerdictUse } from './chains.ts';
+import { VARIANTS, LOG_GROUP, chainName, commentOf, counterName, guardPrefix, setName } from './names.ts';
+import { isDeviceName } from './names.ts';
+import type { LocalFacts } from './local.ts';
+import { addChain, addSet, emptyTable, type Table } from './ruleset.ts';
+
+const GROUP_FRAME = 'ether daddr & 01:00:00:00:00:00 == 01:00:00:00:00:00';
+const ND = `icmpv6 type { ${ND_TYPES.join(', ')} }`;
+const MLD = `icmpv6 type { ${MLD_TYPES.join(', ')} }`;
+const DHCP_ASK = 'udp sport . udp dport { 68 . 67, 546 . 547 }';
+const DHCP_ANSWER = 'udp sport . udp dport { 67 . 68, 547 . 546 }';
+
+/** Packet paths. They are the same on every host and with every policy; sets and maps say whom they concern. */
+const FIXED_CHAINS: Readonly<Record<string, readonly string[]>> = {
+  // What is allowed stays allowed; a one-way flow never becomes established, so its first packet's verdict counts.
+  forward: [
+    'ct state established,related accept',
+    'icmpv6 type { 134, 137 } iifname . ether saddr @enforced goto forged',
+    `${ND} accept`,
+    `${GROUP_FRAME} goto to-many`,
+    'ct status confirmed accept',
+    'ct state invalid goto invalid',
+    'iifname . ether daddr @host-macs goto routed',
+    'iifname . oifname @bridged goto bridged',
+    'goto routed',
+  ],
+  bridged: [`${DHCP_ASK} goto bridged-in`, 'iifname . ether saddr vmap @src-n', 'goto bridged-in'],
+  'bridged-in': [
+    `${DHCP_ANSWER} iifname . ether saddr @enforced goto forged`,
+    `${DHCP_ANSWER} accept`,
+    'oifname . ether daddr vmap @dst-n',
+  ],
+  routed: [
+    'iifname . ether saddr vmap @src-r',
+    'oifname . ip daddr vmap @dst-r4',
+    'oifname . ip6 daddr vmap @dst-r6',
+  ],
+  // One frame to many: the sender's rules here, each receiver's in table bridge.
+  'to-many': [
+    'meta l4proto igmp accept',
+    `${MLD} accept`,
+    `${DHCP_ASK} accept`,
+    `${DHCP_ANSWER} iifname . ether saddr @enforced goto forged`,
+    'iifname . ether saddr vmap @src-n',
+  ],
+  invalid: [
+    'iifname . ether saddr @enforced counter name "invalid" drop',
+    'oifname . ether daddr @enforced counter name "invalid" drop',
+    'oifname . ip daddr @enforced-ip4 counter name "invalid" drop',
+    'oifname . ip6 daddr @enforced-ip6 counter name "invalid" drop',
+  ],
+  // Seen only after reassembly, where the guard at the tap could not look.
+  forged: [
+    `limit rate 10/second burst 20 packets log prefix "${guardPrefix('fragment')}" group ${LOG_GROUP.guard} snaplen 128`,
+    'counter name "forged" drop',
+  ],
+  unroutable: [
+    `limit rate 10/second burst 20 packets log prefix "${guardPrefix('route')}" group ${LOG_GROUP.guard} snaplen 128`,
+    'counter name "unroutable" drop',
+  ],
+  input: [
+    'ct state established,related accept',
+    `${ND} accept`,
+    `${MLD} accept`,
+    'meta l4proto igmp accept',
+    `${DHCP_ASK} accept`,
+    'ct status confirmed accept',
+    'ct state invalid iifname . ether saddr @enforced counter name "invalid" drop',
+    'iifname . ether saddr vmap @src-h',
+  ],
+  output: [
+    'ct state established,related accept',
+    `${ND} accept`,
+    `${DHCP_ANSWER} accept`,
+    'ct status confirmed accept',
+    'oifname . ip daddr vmap @dst-h4',
+    'oifname . ip6 daddr vmap @dst-h6',
+  ],
+  // The host routes by address, so an address must belong to where it comes from: two networks may share a range.
+  enter: [
+    'iifname . ether daddr @host-macs iifname . ether saddr @enforced fib saddr . iif oif missing goto unroutable',
+  ],
+};
+
+const BASES: Readonly<Record<string, string>> = {
+  forward: 'type filter hook forward priority -10; policy accept;',
+  input: 'type filter hook input priority -10; policy accept;',
+  output: 'type filter hook output priority -10; policy accept;',
+  enter: 'type filter hook prerouting priority -150; policy accept;',
+  zones: 'type filter hook prerouting priority -450; policy accept;',
+};
+
+/** The networks' part and the NICs' part of table inet. */
+export function inetTable(state: DesiredState, local: LocalFacts): Table {
+  const table = emptyTable();
+  for (const counter of ['invalid', 'forged', 'unroutable']) table.counters.add(counter);
+  addZones(table, state, local);
+  for (const [name, rules] of Object.entries(FIXED_CHAINS)) addChain(table, name, rules, BASES[name]);
+  addDispatch(table, state, local);
+  addPolicyChains(table, state, local);
+  return table;
+}
+
+const usable = (networks: readonly DesiredNetwork[]): DesiredNetwork[] =>
+  networks.filter((network) => isDeviceName(network.bridge));
+
+/** Interfaces through which the host is on a network; the bridge itself when the host says nothing. */
+export function interfacesOf(network: DesiredNetwork, local: LocalFacts): string[] {
+  const known = local.networks.get(network.id)?.interfaces.map((i) => i.name) ?? [];
+  return [...new Set([...known, ...(network.vlan === null ? [network.bridge] : [])])].filter(isDeviceName);
+}
+
+/**
+ * Bridged frames are tracked in their network's zone, so that equal addresses on two networks never meet. Frames to
+ * the host itself stay in zone 0 with the host's own: it translates and answers there, and connections that were
+ * there before us go on. Before defragmentation, or fragments of two networks could be put together.
+ */
+function addZones(table: Table, state: DesiredState, local: LocalFacts): void {
+  const networks = usable(state.networks);
+  const plain = networks.filter((network) => network.vlan === null);
+  const tagged = networks.filter((network) => network.vlan !== null);
+  const taggedById = new Map(tagged.map((network) => [network.id, network]));
+  const macs = new Map<string, string>();
+  for (const nic of state.nics) {
+    const network = taggedById.get(nic.network);
+    if (network) macs.set(`"${network.bridge}" . ${nic.mac}`, `${network.zone}`);
+  }
+  const hostMacs = networks.flatMap((network) =>
+    (local.networks.get(network.id)?.interfaces ?? [])
+      .filter((i) => isDeviceName(i.name))
+      .flatMap((i) => [`"${i.name}" . ${i.mac}`, `"${network.bridge}" . ${i.mac}`]),
+  );
+  addSet(table, 'host-macs', 'type ifname . ether_addr;', new Set(hostMacs));
+  addSet(
+    table,
+    'bridged',
+    'type ifname . ifname;',
+    new Set(networks.map((n) => `"${n.bridge}" . "${n.bridge}"`)),
+  );
+  addSet(
+    table,
+    'zone-of-bridge',
+    'typeof iifname : ct zone;',
+    new Map(plain.map((n) => [`"${n.bridge}"`, `${n.zone}`])),
+  );
+  addSet(table, 'zone-of-mac', 'typeof iifname . ether saddr : ct zone;', macs);
+  addChain(
+    table,
+    'zones',
+    [
+      'iifname . ether daddr @host-macs accept',
+      // Access ports are untagged here; the guarded MAC at either end says which VLAN.
+      'ct zone set iifname . ether saddr map @zone-of-mac accept',
+      'ct zone set iifname . ether daddr map @zone-of-mac accept',
+      ...tagged.map((n) => `iifname "${n.bridge}" vlan id ${n.vlan} ct zone set ${n.zone} accept`),
+      'ct zone set iifname map @zone-of-bridge',
+    ],
+    BASES['zones'],
+  );
+}
+
+function addDispatch(table: Table, state: DesiredState, local: LocalFacts): void {
+  const networks = new Map(usable(state.networks).map((network) => [network.id, network]));
+  const maps = new Map(
+    ['src-n', 'dst-n', 'src-r', 'dst-r4', 'dst-r6', 'src-h', 'dst-h4', 'dst-h6'].map((name) => [
+      name,
+      new Map<string, string>(),
+    ]),
+  );
+  const enforced = { macs: new Set<string>(), four: new Set<string>(), six: new Set<string>() };
+  // Two NICs that cannot be told apart get nothing through rather than each other's rights.
+  const put = (map: string, key: string, chain: string) => {
+    const entries = maps.get(map) as Map<string, string>;
+    const verdict = `jump ${chain}`;
+    entries.set(key, entries.has(key) && entries.get(key) !== verdict ? 'drop' : verdict);
+  };
+  for (const nic of state.nics) {
+    const network = networks.get(nic.network);
+    if (nic.mode !== 'enforce' || !network) continue;
+    const { bridge } = network;
+    put('src-n', `"${bridge}" . ${nic.mac}`, chainName(nic.out, 'n'));
+    put('dst-n', `"${bridge}" . ${nic.mac}`, chainName(nic.in, 'n'));
+    enforced.macs.add(`"${bridge}" . ${nic.mac}`);
+    for (const name of interfacesOf(network, local)) {
+      enforced.macs.add(`"${name}" . ${nic.mac}`);
+      put('src-r', `"${name}" . ${nic.mac}`, chainName(nic.out, 'r'));
+      put('src-h', `"${name}" . ${nic.mac}`, chainName(nic.out, 'h'));
+      for (const { family, text } of addressesOf(nic)) {
+        const key = `"${name}" . ${text}`;
+        enforced[family === 4 ? 'four' : 'six'].add(key);
+        put(`dst-r${family}`, key, chainName(nic.in, 'r'));
+        put(`dst-h${family}`, key, chainName(nic.in, 'h'));
+      }
+    }
+  }
+  for (const [name, elements] of maps) {
+    const family = name.endsWith('4') ? 'ipv4_addr' : name.endsWith('6') ? 'ipv6_addr' : null;
+    const header = family
+      ? `type ifname . ${family} : verdict; flags interval;`
+      : 'type ifname . ether_addr : verdict;';
+    addSet(table, name, header, elements);
+  }
+  addSet(table, 'enforced', 'type ifname . ether_addr;', enforced.macs);
+  addSet(table, 'enforced-ip4', 'type ifname . ipv4_addr; flags interval;', enforced.four);
+  addSet(table, 'enforced-ip6', 'type ifname . ipv6_addr; flags interval;', enforced.six);
+}
+
+function addressesOf(nic: DesiredNic): { family: 4 | 6; text: string }[] {
+  return [...new Set([...nic.addresses, linkLocal(nic.mac)])].map((text) => {
+    const { family } = parseCidr(text);
+    return { family, text };
+  });
+}
+
+function addPolicyChains(table: Table, state: DesiredState, local: LocalFacts): void {
+  const sets = new Map(state.sets.map((set) => [set.id, set]));
+  const chains = new Map(state.chains.map((chain) => [chain.id, chain]));
+  const verdicts = new Map<string, VerdictUse>();
+  const used = new Set<string>();
+  const enforced = state.nics.filter((nic) => nic.mode === 'enforce');
+  for (const direction of ['out', 'in'] as const)
+    for (const id of new Set(enforced.map((nic) => nic[direction]))) {
+      const chain = chains.get(id);
+      for (const variant of VARIANTS) {
+        // A chain that is missing lets nothing through.
+        const text = chain && chainText(chain, direction, variant, sets, local.slots);
+        addChain(table, chainName(id, variant), text?.rules ?? ['drop']);
+        for (const [name, use] of text?.verdicts ?? []) verdicts.set(name, use);
+        for (const set of text?.sets ?? []) used.add(set);
+      }
+    }
+  for (const [name, use] of verdicts) {
+    table.counters.add(counterName(use.direction, use.slot));
+    addChain(table, name, verdictRules(use));
+  }
+  for (const id of used) addAddressSets(table, id, sets.get(id)?.elements ?? []);
+}
+
+/** A set of addresses as two named sets, one per family. */
+export function addAddressSets(table: Table, id: string, elements: readonly string[]): void {
+  for (const family of [4, 6] as const)
+    addSet(
+      table,
+      setName(id, family),
+      `type ipv${family}_addr; flags interval; comment "${commentOf(id)}";`,
+      elements.filter((element) => element.includes(':') === (family === 6)),
+    );
+}

@@ -1,0 +1,63 @@
+// What only the host knows, beside its desired state: taps, interfaces with their MACs, and numbers for rule ids.
+import type { DesiredState } from '@wocloud/protocol/desired.ts';
+import { PolicyError } from '../errors.ts';
+
+export interface LocalNetwork {
+  /** Interfaces through which the host itself is on this network (the bridge, or a VLAN device on it), with their MACs. */
+  interfaces: readonly { name: string; mac: string }[];
+  /** Ports of the bridge that belong to no enforced NIC: they may not use an enforced NIC's MAC. */
+  otherPorts: readonly string[];
+}
+
+export interface LocalFacts {
+  /** Tap device by NIC id, for NICs that have one now. */
+  taps: ReadonlyMap<string, string>;
+  /** By network id. */
+  networks: ReadonlyMap<string, LocalNetwork>;
+  /** 1..65535 by rule id: what connection marks and log prefixes carry. */
+  slots: ReadonlyMap<string, number>;
+}
+
+export const NO_LOCAL: LocalFacts = { taps: new Map(), networks: new Map(), slots: new Map() };
+
+/** Ids of all enforced rules of a state: each needs a slot. */
+export function ruleIds(state: DesiredState): Set<string> {
+  const ids = new Set<string>();
+  for (const chain of state.chains) for (const rule of chain.rules) if (!rule.staged) ids.add(rule.id);
+  return ids;
+}
+
+const LAST_SLOT = 65_535;
+
+/**
+ * Slots for `ids`: known ones keep theirs, new ones take numbers after `from` that nobody has, wrapping around, so
+ * that a freed number rests as long as possible before connections of another rule carry it. Returns the last
+ * number given, to be the next `from`. Throws PolicyError `render.slots` when 65,535 are not enough.
+ */
+export function assignSlots(
+  current: ReadonlyMap<string, number>,
+  ids: Iterable<string>,
+  from: number,
+): { slots: Map<string, number>; last: number } {
+  const slots = new Map<string, number>();
+  const fresh: string[] = [];
+  for (const id of ids) {
+    const slot = current.get(id);
+    if (slot === undefined) fresh.push(id);
+    else slots.set(id, slot);
+  }
+  if (slots.size + fresh.length > LAST_SLOT)
+    throw new PolicyError(
+      'render.slots',
+      `${slots.size + fresh.length} rules on one host, at most ${LAST_SLOT}`,
+    );
+  const taken = new Set(slots.values());
+  let last = from;
+  for (const id of fresh.sort()) {
+    do last = (last % LAST_SLOT) + 1;
+    while (taken.has(last));
+    taken.add(last);
+    slots.set(id, last);
+  }
+  return { slots, last };
+}

@@ -5,14 +5,20 @@ import { openAlerts, type Alerts } from './alerts/store.ts';
 import { openAuthority, type Authority } from './ca/authority.ts';
 import * as ca from './ca/tokens.ts';
 import type { Context } from './context.ts';
+import type { Apply } from './documents/apply.ts';
+import * as alertHandlers from './alerts/handlers.ts';
+import * as events from './events/handlers.ts';
+import { openHub, type ReadPublication } from './events/hub.ts';
 import * as flows from './flows/handlers.ts';
 import { openIntake, type Intake } from './flows/intake.ts';
 import type { Handlers } from './handler.ts';
+import * as hosts from './hosts/handlers.ts';
 import { watchLiveness } from './hosts/liveness.ts';
 import { startListener, type Listener, type ListenerDeps } from './link/listener.ts';
 import type { Plans } from './link/intent.ts';
 import { createMetrics, type Metrics } from './metrics/metrics.ts';
 import { openTelemetry, type Telemetry } from './telemetry/store.ts';
+import * as vms from './vms/handlers.ts';
 import { openDirectory, type Directory } from './vms/directory.ts';
 
 export interface FactsOptions {
@@ -20,6 +26,10 @@ export interface FactsOptions {
   plans?: Plans;
   /** Writes the audit entry of a join. */
   joined?: NonNullable<ListenerDeps['joined']>;
+  /** Writes documents, for operations on VMs that are about theirs. */
+  apply?: Apply;
+  /** For the topic `publication` of event streams. */
+  readPublication?: ReadPublication;
   certificateDays?: number;
   retentionDays?: number;
 }
@@ -64,6 +74,35 @@ export async function openFacts(context: Context, options: FactsOptions = {}): P
     certificateDays: options.certificateDays ?? 30,
     ...(options.joined ? { joined: options.joined } : {}),
   });
+  const hub = openHub(context, {
+    directory,
+    intake,
+    metrics,
+    readPublication: options.readPublication,
+  });
+  const forgotten = context.signals.on('host', ({ host }) => {
+    context.db
+      .outside(() => context.db.one('SELECT 1 FROM hosts WHERE id = $1 AND forgotten', [host]))
+      .then((row) => row && listener.disconnect(host, 'the host was forgotten'))
+      .catch((error: unknown) => log.warn({ err: error }, 'a host could not be looked up'));
+  });
+  const lost = intake.onLost((host, count) => {
+    context.db
+      .outside(() =>
+        alerts.raise({
+          kind: 'records.lost',
+          key: 'flows',
+          severity: 'medium',
+          title: `Flow records of host ${directory.hostName(host) ?? host} were lost`,
+          vm: null,
+          host,
+          time: Date.now() * 1000,
+          count,
+          evidence: { stream: 'flows', lost: count },
+        }),
+      )
+      .catch((error: unknown) => log.warn({ err: error, host, count }, 'a loss could not be alerted'));
+  });
   return {
     authority,
     telemetry,
@@ -74,10 +113,17 @@ export async function openFacts(context: Context, options: FactsOptions = {}): P
     metrics,
     handlers: {
       ...ca.handlers(context, authority),
+      ...vms.handlers(context, { directory, apply: options.apply }),
+      ...hosts.handlers(context),
       ...flows.handlers(context, { telemetry, directory }),
+      ...alertHandlers.handlers(context, { directory }),
+      ...events.handlers(context, { directory, hub }),
     },
     async close() {
       liveness.close();
+      forgotten();
+      lost();
+      hub.close();
       await listener.close();
       await intake.close();
       directory.close();

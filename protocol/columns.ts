@@ -226,15 +226,19 @@ function checkColumn(column: Column, bytes: Uint8Array, strings: number): void {
   }
 }
 
-/** A batch's columns → rows. For tests and low rates; ingest reads the columns themselves. */
-export function batchRows(batch: Batch): Record<string, unknown>[] {
+/** Reads one row of a batch at a time. */
+export function batchReader(batch: Batch): (row: number) => Record<string, unknown> {
   const layout = STREAMS[batch.stream].columns;
   const readers = layout.map((column, c) =>
     columnReader(column, batch.columns[c] ?? new Uint8Array(), batch.strings),
   );
-  return Array.from({ length: batch.count }, (_, i) =>
-    Object.fromEntries(layout.map((column, c) => [column.name, readers[c]?.(i)])),
-  );
+  return (row) => Object.fromEntries(layout.map((column, c) => [column.name, readers[c]?.(row)]));
+}
+
+/** A batch's columns → rows. For tests and low rates; ingest reads the columns themselves. */
+export function batchRows(batch: Batch): Record<string, unknown>[] {
+  const read = batchReader(batch);
+  return Array.from({ length: batch.count }, (_, row) => read(row));
 }
 
 function columnReader(

@@ -252,7 +252,7 @@ export class Session {
     const { directory, alerts, metrics } = this.#deps;
     metrics.nicsDropped.inc(outcome.droppedNics);
     // Batches behind this frame are to see its VMs.
-    if (outcome.changed.length) await directory.refresh();
+    if (outcome.changed.length) await directory.refresh(outcome.changed);
     for (const { vm, from } of outcome.seized)
       await alerts.raise({
         kind: 'vm.moved',

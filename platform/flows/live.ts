@@ -1,0 +1,42 @@
+// Records of an arriving block as rows, for those who watch live. Only so many a second: what is over is counted.
+import { batchReader } from '@wocloud/protocol/columns.ts';
+import type { FlowRecord } from '@wocloud/protocol/flow.ts';
+import type { FlowBlock } from './block.ts';
+import type { LiveFlow } from './match.ts';
+
+/** Rows a second that live views are given at most: more than anybody reads. */
+export const LIVE_RATE = 5_000;
+
+/** A bucket of LIVE_RATE tokens a second. */
+export class LiveBudget {
+  #tokens = LIVE_RATE;
+  #at = Date.now();
+  /** How many of `wanted` rows may be shown now. */
+  take(wanted: number): number {
+    const now = Date.now();
+    this.#tokens = Math.min(LIVE_RATE, this.#tokens + ((now - this.#at) / 1000) * LIVE_RATE);
+    this.#at = now;
+    const given = Math.min(wanted, Math.floor(this.#tokens));
+    this.#tokens -= given;
+    return given;
+  }
+}
+
+/** The first `count` rows of a block. */
+export function* liveFlows(host: string, block: FlowBlock, count: number): Generator<LiveFlow> {
+  const read = batchReader(block.batch);
+  for (let i = 0; i < count; i++) {
+    const record = read(i) as unknown as FlowRecord;
+    const [source, destination] = [block.source[i], block.destination[i]];
+    yield {
+      ...record,
+      host,
+      flow: String(record.flow),
+      srcVm: source?.id ?? '',
+      dstVm: destination?.id ?? '',
+      srcTenant: source?.tenant ?? '',
+      dstTenant: destination?.tenant ?? '',
+      duplicate: block.duplicate[i] === 1,
+    };
+  }
+}

@@ -83,7 +83,11 @@ export class LiveDirectory implements Directory {
       dst: packet.dst,
       // An address nobody on this network is known by may still be on it: only the policy's sets can tell.
       relation: 'network',
-      headers: { protocol: packet.protocol, port: icmp ? 0 : packet.dport, icmpType: icmp ? packet.sport : 0 },
+      headers: {
+        protocol: packet.protocol,
+        port: icmp ? 0 : packet.dport,
+        icmpType: icmp ? packet.sport : 0,
+      },
       sourcePort: icmp ? 0 : packet.sport,
     });
     return { verdict: outcome.stagedVerdict, rule: outcome.stagedRule };
@@ -99,17 +103,27 @@ export class LiveDirectory implements Directory {
     const byId = new Map(this.#state.networks.map((network) => [network.id, network]));
     // A NIC the platform has not placed yet is on the network of its bridge, if that one is known.
     const bySegment = new Map(this.#state.networks.map((n) => [segment(n.bridge, n.vlan), n]));
-    this.#networks = new Map(this.#state.networks.map(({ id, bridge, vlan, zone }) => [zone, { id, bridge, vlan }]));
+    this.#networks = new Map(
+      this.#state.networks.map(({ id, bridge, vlan, zone }) => [zone, { id, bridge, vlan }]),
+    );
     this.#nics = this.#facts.map((fact) => {
       const nic = desired.get(fact.id);
       const network = (nic && byId.get(nic.network)) ?? bySegment.get(segment(fact.bridge, fact.vlan));
       const addresses = nic ? [...new Set([...nic.addresses, ...fact.addresses])] : fact.addresses;
-      return { ...fact, addresses, network: network?.id ?? '', zone: network?.zone ?? 0, mode: nic?.mode ?? 'observe' };
+      return {
+        ...fact,
+        addresses,
+        network: network?.id ?? '',
+        zone: network?.zone ?? 0,
+        mode: nic?.mode ?? 'observe',
+      };
     });
     this.#byMac = new Map(this.#nics.map((nic) => [nic.mac, nic]));
     this.#byTap = new Map(this.#nics.flatMap((nic) => (nic.tap === null ? [] : [[nic.tap, nic] as const])));
     this.#byAddress = new Map(
-      this.#nics.flatMap((nic) => nic.addresses.map((ip) => [`${nic.zone} ${ip.replace(/\/(32|128)$/, '')}`, nic] as const)),
+      this.#nics.flatMap((nic) =>
+        nic.addresses.map((ip) => [`${nic.zone} ${ip.replace(/\/(32|128)$/, '')}`, nic] as const),
+      ),
     );
     for (const listener of this.#listeners) listener();
   }

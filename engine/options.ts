@@ -53,11 +53,23 @@ const FLAGS = {
   remove: { type: 'boolean' },
   help: { type: 'boolean', short: 'h' },
 } as const;
-const IN_FILE = ['platform', 'join-token-file', 'state', 'libvirt', 'bridged-frames', 'spool-mib', 'hostname', 'log-level'];
+const IN_FILE = [
+  'platform',
+  'join-token-file',
+  'state',
+  'libvirt',
+  'bridged-frames',
+  'spool-mib',
+  'hostname',
+  'log-level',
+];
 const LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'];
 
 /** Throws EngineError `option` with the flag's name. */
-export function readOptions(args: readonly string[], env: Readonly<Record<string, string | undefined>>): Options {
+export function readOptions(
+  args: readonly string[],
+  env: Readonly<Record<string, string | undefined>>,
+): Options {
   let values: Record<string, string | boolean | undefined>;
   try {
     values = parseArgs({ args: [...args], options: FLAGS, strict: true }).values;
@@ -75,7 +87,10 @@ export function readOptions(args: readonly string[], env: Readonly<Record<string
   };
   const mib = Number(text('spool-mib', '256'));
   if (!Number.isInteger(mib) || mib < 16 || mib > 1 << 20)
-    throw new EngineError('option', `--spool-mib ${text('spool-mib', '')}: expected a number of MiB, 16 at least`);
+    throw new EngineError(
+      'option',
+      `--spool-mib ${text('spool-mib', '')}: expected a number of MiB, 16 at least`,
+    );
   const platform = text('platform', '');
   const remove = values['remove'] === true;
   const help = values['help'] === true;

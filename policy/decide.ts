@@ -81,6 +81,11 @@ export function decide(world: World, packet: Packet): Decision {
       return { mode: vm.mode, enforced: { rule: '', action: 'allow', log: false }, staged: null };
     }
     if (vm.mode === 'observe') step.note = 'observed: nothing is enforced here';
+    if (group && direction === 'in') {
+      const action = hearsGroup(world, end, peer) ? 'allow' : 'drop';
+      step.note = 'multicast and broadcast stay within the tenant';
+      return { mode: vm.mode, enforced: { rule: '', action, log: false }, staged: null };
+    }
     return { mode: vm.mode, ...judge(world, end, direction, peer, relation, headers, step) };
   };
   const out = ask(from, 'out', dst);
@@ -119,6 +124,26 @@ function judge(
   const [name, action] = fallback(world, vm, direction, owners);
   note(`default/${name}`, action, false, true);
   return { enforced: { rule: `default/${name}`, action, log: false }, staged };
+}
+
+/**
+ * Whether a NIC gets a frame sent to many: from its own tenant, when that is allowed by default and none of its
+ * rules refuses anyone anything but TCP. One frame goes to many NICs, so rules are not asked for each.
+ */
+function hearsGroup(world: World, { vm, nic }: Attached, source: string): boolean {
+  const closed = expandDocuments(world.documents).policies.some(
+    (policy) =>
+      appliesToVm(policy, vm) &&
+      policy.in.some(
+        ({ staged, action, services, peers }) =>
+          !staged &&
+          (action === 'drop' || action === 'reject') &&
+          (peers.any || peers.host || peers.selections.length > 0 || peers.cidrs.length > 0) &&
+          !(services.length > 0 && services.every((service) => service.protocol === 6)),
+      ),
+  );
+  if (closed || tenantDefaults(world.documents.tenants, vm.tenant).within === 'drop') return false;
+  return ownersOf(world, nic.network, source).some((owner) => owner.tenant === vm.tenant);
 }
 
 function fallback(

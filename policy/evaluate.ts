@@ -10,6 +10,7 @@ import { isLiteralSet } from './chains.ts';
 import { isGroupAddress, parseAddress, parseCidr } from './cidr.ts';
 import { PolicyError } from './errors.ts';
 import { essential } from './essential.ts';
+import { receivesGroups } from './multicast.ts';
 import { matchesServices, type Headers, type Relation } from './packet.ts';
 import type { Direction } from './rules.ts';
 import { combine, type Judgement, type Match, type Outcome, type Side } from './verdict.ts';
@@ -210,6 +211,12 @@ export class Evaluator {
     return combine(this.side('out', flow.source, flow), this.side('in', flow.destination, flow));
   }
 
+  #groupSenders(chainId: string): string | null {
+    const chain = this.#chains.get(chainId)?.chain;
+    return chain ? receivesGroups(chain) : null;
+  }
+
+  /** One end's answer, or null when the NIC is not of this state. */
   side(
     direction: Direction,
     nicId: string | null,
@@ -220,6 +227,11 @@ export class Evaluator {
     if (!nic) return null;
     const { mode } = nic;
     if (essential(direction, flow.headers, flow.sourcePort, isGroup(flow.dst))) return { ...ESSENTIAL, mode };
+    if (direction === 'in' && isGroup(flow.dst)) {
+      const senders = this.#groupSenders(nic.in);
+      const heard = senders !== null && this.inSet(senders, flow.src);
+      return { enforced: { rule: '', action: heard ? 'allow' : 'drop', log: false }, staged: null, mode };
+    }
     const peer = direction === 'out' ? flow.dst : flow.src;
     return {
       ...this.judge(nic[direction], { ...flow.headers, peer, relation: flow.relation }, steps),

@@ -75,7 +75,8 @@ export class Kernel {
     const result = new Map<string, string>();
     for (const table of TABLES) {
       try {
-        for (const [key, digest] of digests(await this.#nft.list(`list table ${table}`))) result.set(key, digest);
+        for (const [key, digest] of digests(await this.#nft.list(`list table ${table}`)))
+          result.set(key, digest);
       } catch (error) {
         if (!isAbsent(error)) throw error;
       }

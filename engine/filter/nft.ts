@@ -4,7 +4,15 @@ import koffi from 'koffi';
 import { EngineError } from '../errors.ts';
 
 /** Bits of nft_ctx_output_set_flags, as in <nftables/libnftables.h>. */
-const OUTPUT = { stateless: 1 << 2, handle: 1 << 3, json: 1 << 4, numericProtocol: 1 << 7, numericPriority: 1 << 8, numericSymbol: 1 << 9, numericTime: 1 << 10 } as const;
+const OUTPUT = {
+  stateless: 1 << 2,
+  handle: 1 << 3,
+  json: 1 << 4,
+  numericProtocol: 1 << 7,
+  numericPriority: 1 << 8,
+  numericSymbol: 1 << 9,
+  numericTime: 1 << 10,
+} as const;
 const NUMERIC = OUTPUT.numericProtocol | OUTPUT.numericPriority | OUTPUT.numericSymbol | OUTPUT.numericTime;
 
 function load() {
@@ -38,7 +46,9 @@ export class Nft {
     try {
       this.#library = load();
     } catch (cause) {
-      throw new EngineError('firewall', 'libnftables.so.1 is not there. Install the package "nftables".', { cause });
+      throw new EngineError('firewall', 'libnftables.so.1 is not there. Install the package "nftables".', {
+        cause,
+      });
     }
     this.#context = this.#library.create(0);
     this.#library.bufferOutput(this.#context);

@@ -9,7 +9,8 @@ export interface Block {
   readonly digest: string;
 }
 
-const OPENING = /^\t(chain|set|map|flowtable|counter|quota|limit|ct helper|ct timeout|ct expectation|secmark|synproxy) (\S+) \{$/;
+const OPENING =
+  /^\t(chain|set|map|flowtable|counter|quota|limit|ct helper|ct timeout|ct expectation|secmark|synproxy) (\S+) \{$/;
 
 /**
  * Splits what `nft list table` (or `list chain`, `list set`, …) prints. Elements that packets put into a set (a
@@ -55,7 +56,12 @@ export function digests(text: string): Map<string, string> {
 
 /** One digest over all blocks, whatever their order. */
 export function totalDigest(parts: ReadonlyMap<string, string>): string {
-  return digestOf([...parts].map(([key, digest]) => `${key} ${digest}\n`).sort().join(''));
+  return digestOf(
+    [...parts]
+      .map(([key, digest]) => `${key} ${digest}\n`)
+      .sort()
+      .join(''),
+  );
 }
 
 /** Keys whose digest is not the same on both sides. */

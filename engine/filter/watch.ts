@@ -1,6 +1,13 @@
 // Who changes nftables besides us: the kernel's notifications, transaction by transaction, with the process that did
 // it, and the generation number by which a missed one is noticed.
-import { eachMessage, attributes, MessageWriter, NFGEN, NLM_F_REQUEST, NLMSG_ERROR } from '../netlink/message.ts';
+import {
+  eachMessage,
+  attributes,
+  MessageWriter,
+  NFGEN,
+  NLM_F_REQUEST,
+  NLMSG_ERROR,
+} from '../netlink/message.ts';
 import { NETLINK_NETFILTER, NetlinkSocket, NOTHING, OVERRUN, ReceiveBuffers } from '../netlink/socket.ts';
 
 const NFNL_SUBSYS_NFTABLES = 10;
@@ -12,7 +19,14 @@ const GEN_PID = 2;
 const GEN_NAME = 3;
 /** In every message about a table, chain, rule, set or element the table's name is attribute 1. */
 const TABLE_NAME = 1;
-const FAMILIES: Record<number, string> = { 1: 'inet', 2: 'ip', 3: 'arp', 5: 'netdev', 7: 'bridge', 10: 'ip6' };
+const FAMILIES: Record<number, string> = {
+  1: 'inet',
+  2: 'ip',
+  3: 'arp',
+  5: 'netdev',
+  7: 'bridge',
+  10: 'ip6',
+};
 
 export interface Transaction {
   generation: number;
@@ -39,7 +53,9 @@ export class NftWatch {
   /** The kernel's present nftables generation: one more after each transaction, whoever's. */
   generation(): number {
     const writer = new MessageWriter();
-    this.#questions.send(writer.netfilter(NFNL_SUBSYS_NFTABLES, GETGEN, NLM_F_REQUEST, ++this.#sequence, 0).done());
+    this.#questions.send(
+      writer.netfilter(NFNL_SUBSYS_NFTABLES, GETGEN, NLM_F_REQUEST, ++this.#sequence, 0).done(),
+    );
     const { view, size } = this.#buffers;
     for (;;) {
       const count = this.#questions.receive(this.#buffers, true);
@@ -48,7 +64,8 @@ export class NftWatch {
         const start = i * size;
         eachMessage(view, start, start + Math.max(0, this.#buffers.length(i)), (message) => {
           if (message.sequence !== this.#sequence) return;
-          if (message.type === NLMSG_ERROR) throw new Error(`nftables generation: error ${view.getInt32(message.start, true)}`);
+          if (message.type === NLMSG_ERROR)
+            throw new Error(`nftables generation: error ${view.getInt32(message.start, true)}`);
           const id = attributes(view, message.start + NFGEN, message.end)?.get(GEN_ID);
           if (id) answer = view.getUint32(id.start);
         });
@@ -91,7 +108,9 @@ export class NftWatch {
       const text = (type: number): string => {
         const span = fields?.get(type);
         if (!span) return '';
-        return Buffer.from(view.buffer, view.byteOffset + span.start, span.end - span.start).toString('utf8').replace(/\0.*$/s, '');
+        return Buffer.from(view.buffer, view.byteOffset + span.start, span.end - span.start)
+          .toString('utf8')
+          .replace(/\0.*$/s, '');
       };
       if ((message.type & 0xff) !== NEWGEN) {
         this.#tables.add(`${FAMILIES[family] ?? family} ${text(TABLE_NAME)}`);
@@ -101,7 +120,12 @@ export class NftWatch {
         const span = fields?.get(type);
         return span ? view.getUint32(span.start) : 0;
       };
-      into.push({ generation: number(GEN_ID), tables: this.#tables, pid: number(GEN_PID), process: text(GEN_NAME) });
+      into.push({
+        generation: number(GEN_ID),
+        tables: this.#tables,
+        pid: number(GEN_PID),
+        process: text(GEN_NAME),
+      });
       this.#tables = new Set();
     });
   }

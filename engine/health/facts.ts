@@ -31,7 +31,10 @@ export class Facts {
 
   /** Asks libvirt for its versions; what it does not say stays as it was. */
   async refresh(): Promise<void> {
-    const [libvirt, qemu] = await Promise.all([libvirtVersion(this.#session), hypervisorVersion(this.#session)]);
+    const [libvirt, qemu] = await Promise.all([
+      libvirtVersion(this.#session),
+      hypervisorVersion(this.#session),
+    ]);
     this.#versions = { libvirt: text(libvirt), qemu: text(qemu) };
   }
 

@@ -76,7 +76,9 @@ export class AddressSources {
   /** Everything that can be had without asking a guest. */
   async refresh(): Promise<void> {
     this.#metadata(this.#inventory.vms.keys());
-    this.#book.keepOnly(new Set([...this.#inventory.vms.values()].flatMap((vm) => vm.nics.map((nic) => nic.mac))));
+    this.#book.keepOnly(
+      new Set([...this.#inventory.vms.values()].flatMap((vm) => vm.nics.map((nic) => nic.mac))),
+    );
     await this.#leases();
   }
 

@@ -18,7 +18,8 @@ export function normalAddress(ip: string): string {
 /** The IPv6 link-local address that a MAC gives by EUI-64: every guest has it before anyone configures it. */
 export function linkLocal(mac: string): string {
   const b = mac.split(':').map((part) => Number.parseInt(part, 16));
-  const word = (high: number | undefined, low: number | undefined) => (((high ?? 0) << 8) | (low ?? 0)).toString(16);
+  const word = (high: number | undefined, low: number | undefined) =>
+    (((high ?? 0) << 8) | (low ?? 0)).toString(16);
   return normalAddress(
     `fe80::${word((b[0] ?? 0) ^ 2, b[1])}:${word(b[2], 0xff)}:${word(0xfe, b[3])}:${word(b[4], b[5])}`,
   );

@@ -50,7 +50,8 @@ export async function readBridges(): Promise<Bridges> {
     }),
   );
   // A master that is no bridge (a bond, a VRF) does not switch frames between VMs.
-  for (const port of ports.values()) if (port.bridge !== null && !bridges.has(port.bridge)) port.bridge = null;
+  for (const port of ports.values())
+    if (port.bridge !== null && !bridges.has(port.bridge)) port.bridge = null;
   if ([...bridges.values()].some((b) => b.vlanFiltering)) {
     for (const [device, pvid] of await portVlans()) {
       const port = ports.get(device);

@@ -34,8 +34,21 @@ const DEVICE = /^[^\s/]{1,15}$/;
 const MAX_NICS = 64;
 
 const KIB: Record<string, number> = {
-  b: 1 / 1024, bytes: 1 / 1024, KB: 1000 / 1024, k: 1, KiB: 1, '': 1, MB: 1e6 / 1024, M: 1024, MiB: 1024,
-  GB: 1e9 / 1024, G: 1024 ** 2, GiB: 1024 ** 2, TB: 1e12 / 1024, T: 1024 ** 3, TiB: 1024 ** 3,
+  b: 1 / 1024,
+  bytes: 1 / 1024,
+  KB: 1000 / 1024,
+  k: 1,
+  KiB: 1,
+  '': 1,
+  MB: 1e6 / 1024,
+  M: 1024,
+  MiB: 1024,
+  GB: 1e9 / 1024,
+  G: 1024 ** 2,
+  GiB: 1024 ** 2,
+  TB: 1e12 / 1024,
+  T: 1024 ** 3,
+  TiB: 1024 ** 3,
 };
 
 /** Throws XmlError when the text is no domain of libvirt. */
@@ -72,8 +85,13 @@ const memory = (element: Element | undefined): number =>
   Math.round(count(element?.text ?? '') * (KIB[attribute(element, 'unit')] ?? 1));
 
 const LINKS: Record<string, ObservedNic['link']> = {
-  network: 'network', bridge: 'bridge', direct: 'direct', hostdev: 'hostdev', user: 'user',
-  ethernet: 'ethernet', vhostuser: 'vhostuser',
+  network: 'network',
+  bridge: 'bridge',
+  direct: 'direct',
+  hostdev: 'hostdev',
+  user: 'user',
+  ethernet: 'ethernet',
+  vhostuser: 'vhostuser',
 };
 
 function readNic(element: Element): DomainNic[] {

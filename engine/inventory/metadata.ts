@@ -44,7 +44,8 @@ function readOwn(vm: Element, into: DomainMetadata): void {
     const ip = attribute(address, 'ip');
     if (!MAC.test(mac) || isIP(ip) === 0)
       into.problems.push(`address ip="${clip(ip)}" mac="${clip(mac)}" is not valid`);
-    else if (into.addresses.length >= MAX_ADDRESSES) into.problems.push(`more than ${MAX_ADDRESSES} addresses`);
+    else if (into.addresses.length >= MAX_ADDRESSES)
+      into.problems.push(`more than ${MAX_ADDRESSES} addresses`);
     else into.addresses.push({ mac, ip: normalAddress(ip) });
   }
 }
@@ -64,9 +65,11 @@ function readNova(instance: Element, into: DomainMetadata): void {
 function addLabel(into: DomainMetadata, key: string, value: string): void {
   if (!LABEL_KEY.test(key) || !LABEL_VALUE.test(value))
     into.problems.push(`label "${clip(key)}" = "${clip(value)}" is not valid`);
-  else if (Object.keys(into.labels).length >= MAX_LABELS) into.problems.push(`more than ${MAX_LABELS} labels`);
+  else if (Object.keys(into.labels).length >= MAX_LABELS)
+    into.problems.push(`more than ${MAX_LABELS} labels`);
   // A label named __proto__ must be a label.
-  else Object.defineProperty(into.labels, key, { value, enumerable: true, configurable: true, writable: true });
+  else
+    Object.defineProperty(into.labels, key, { value, enumerable: true, configurable: true, writable: true });
 }
 
 const clip = (text: string): string => (text.length > 40 ? `${text.slice(0, 40)}…` : text);

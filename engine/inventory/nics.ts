@@ -31,7 +31,7 @@ function reason(nic: DomainNic, running: boolean, present: boolean): string {
     case 'hostdev':
       return `PCI device ${nic.source} given to the VM (SR-IOV): the host does not see its frames. Attach the NIC to a bridge.`;
     case 'ovs':
-      return 'port of Open vSwitch, which switches past this host\'s bridge filter. Attach the NIC to a Linux bridge.';
+      return "port of Open vSwitch, which switches past this host's bridge filter. Attach the NIC to a Linux bridge.";
     case 'user':
       return 'user-mode network inside QEMU: there is no tap on the host. Attach the NIC to a bridge or a libvirt network.';
     case 'vhostuser':
@@ -43,6 +43,8 @@ function reason(nic: DomainNic, running: boolean, present: boolean): string {
     case 'ethernet':
       if (!running) return '';
       if (nic.tap === null || !present) return 'its tap is not on this host (another network namespace?)';
-      return nic.bridge === null ? `its tap ${nic.tap} is not a port of a Linux bridge. Attach it to one.` : '';
+      return nic.bridge === null
+        ? `its tap ${nic.tap} is not a port of a Linux bridge. Attach it to one.`
+        : '';
   }
 }

@@ -12,7 +12,14 @@ export interface KnownVm {
 /** What the firewall does for a NIC now; asked only for NICs that could be protected. */
 export type ProtectionOf = (nic: string) => { protection: ObservedNic['protection']; reason: string };
 
-const RUNNING: ReadonlySet<ObservedVm['state']> = new Set(['running', 'blocked', 'paused', 'shutdown', 'suspended', 'crashed']);
+const RUNNING: ReadonlySet<ObservedVm['state']> = new Set([
+  'running',
+  'blocked',
+  'paused',
+  'shutdown',
+  'suspended',
+  'crashed',
+]);
 
 /** libvirt's name of a state → ours. */
 export function vmState(name: string): ObservedVm['state'] {
@@ -56,7 +63,11 @@ export function observedVm(
   };
 }
 
-function protection(vm: KnownVm, nic: PlacedNic, of: ProtectionOf): Pick<ObservedNic, 'protection' | 'reason'> {
+function protection(
+  vm: KnownVm,
+  nic: PlacedNic,
+  of: ProtectionOf,
+): Pick<ObservedNic, 'protection' | 'reason'> {
   if (nic.unprotectable !== '') return { protection: 'unprotected', reason: nic.unprotectable };
   if (!hasTaps(vm.state)) return { protection: 'inactive', reason: '' };
   return of(nicId(vm.domain.id, nic.mac));

@@ -13,7 +13,12 @@ export class Reporter {
   /** What the platform has been told, as JSON, by VM. Undefined: nothing on this connection yet. */
   #told: Map<string, string> | undefined;
 
-  constructor(inventory: Inventory, book: AddressBook, protection: ProtectionOf, send: (message: Up) => boolean) {
+  constructor(
+    inventory: Inventory,
+    book: AddressBook,
+    protection: ProtectionOf,
+    send: (message: Up) => boolean,
+  ) {
     this.#inventory = inventory;
     this.#book = book;
     this.#protection = protection;
@@ -34,7 +39,8 @@ export class Reporter {
     this.#told = undefined;
     if (this.#inventory.counters['inventory.resyncs'] === 0) return;
     const vms = [...this.#inventory.vms.keys()].flatMap((id) => this.observe(id) ?? []);
-    if (this.#send({ type: 'inventory', vms })) this.#told = new Map(vms.map((vm) => [vm.id, JSON.stringify(vm)]));
+    if (this.#send({ type: 'inventory', vms }))
+      this.#told = new Map(vms.map((vm) => [vm.id, JSON.stringify(vm)]));
   }
 
   /** Something about these VMs may have changed; tells those that have. */

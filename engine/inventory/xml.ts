@@ -30,7 +30,8 @@ const OPTIONS =
 
 /** Reads a document's root; throws XmlError on anything malformed, oversized, or with a document type. */
 export function parseXml(text: string): Element {
-  if (text.length > MAX_XML_BYTES) throw new XmlError(`${text.length} bytes of XML, at most ${MAX_XML_BYTES}`);
+  if (text.length > MAX_XML_BYTES)
+    throw new XmlError(`${text.length} bytes of XML, at most ${MAX_XML_BYTES}`);
   if (text.includes('<!DOCTYPE')) throw new XmlError('a document type is not accepted');
   if (text.includes('\0')) throw new XmlError('a NUL character');
   let document: XmlDocument;
@@ -77,4 +78,5 @@ export const all = (from: Element | undefined, name: string): readonly Element[]
   from?.children.filter((c) => c.name === name) ?? [];
 
 /** An attribute, or '' when it or the element is missing. */
-export const attribute = (from: Element | undefined, name: string): string => from?.attributes.get(name) ?? '';
+export const attribute = (from: Element | undefined, name: string): string =>
+  from?.attributes.get(name) ?? '';

@@ -47,7 +47,8 @@ export class Batches {
       const spool = new Spool(join(dir, this.boot), name, maxBytes, was?.acked ?? 0);
       this.#streams.set(name, { spool, lost: was?.lost ?? 0, send: spool.acked + 1, inFlight: new Map() });
     }
-    for (const name of readdirSync(dir)) if (UUID.test(name) && name !== this.boot) rmSync(join(dir, name), { recursive: true });
+    for (const name of readdirSync(dir))
+      if (UUID.test(name) && name !== this.boot) rmSync(join(dir, name), { recursive: true });
     this.#keep();
   }
 
@@ -89,7 +90,8 @@ export class Batches {
     if (!stream) return;
     stream.spool.ack(sequence);
     stream.send = Math.max(stream.send, stream.spool.acked + 1);
-    for (const number of stream.inFlight.keys()) if (number <= stream.spool.acked) stream.inFlight.delete(number);
+    for (const number of stream.inFlight.keys())
+      if (number <= stream.spool.acked) stream.inFlight.delete(number);
     this.#moved = true;
     this.#count();
     this.pump();
@@ -144,7 +146,10 @@ export class Batches {
 
   #keep(): void {
     const streams = [...this.#streams].map(([name, s]) => [name, { acked: s.spool.acked, lost: s.lost }]);
-    const position: Position = { boot: this.boot, streams: Object.fromEntries(streams) as Position['streams'] };
+    const position: Position = {
+      boot: this.boot,
+      streams: Object.fromEntries(streams) as Position['streams'],
+    };
     writeStateFile(this.#path, JSON.stringify(position));
     for (const { spool } of this.#streams.values()) spool.prune();
     this.#moved = false;

@@ -87,7 +87,8 @@ export class Channel extends EventEmitter<ChannelEvents> {
       try {
         const reason = await this.#connection();
         this.emit('closed', reason);
-        if (!stop.aborted) this.#log.warn({ reason }, 'the platform is away; what stands in the kernel goes on standing');
+        if (!stop.aborted)
+          this.#log.warn({ reason }, 'the platform is away; what stands in the kernel goes on standing');
       } catch (error) {
         this.counters['link.failures']++;
         this.#log.warn({ reason: reasonOf(error) }, 'the platform cannot be reached');

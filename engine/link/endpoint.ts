@@ -29,7 +29,8 @@ export function connectTls(endpoint: Endpoint, options: ConnectionOptions): TLSS
     ...options,
   };
   // The platform proves that it is one by this name, of our CA, in a certificate for servers: no host's has that.
-  const socket = 'path' in endpoint ? connectSocket(endpoint.path) : connectSocket(endpoint.port, endpoint.host);
+  const socket =
+    'path' in endpoint ? connectSocket(endpoint.path) : connectSocket(endpoint.port, endpoint.host);
   socket.setNoDelay(true);
   const tls = connect({ socket, servername: LINK_SERVER_NAME, ...common });
   socket.once('error', (error) => tls.destroy(error));
@@ -37,7 +38,11 @@ export function connectTls(endpoint: Endpoint, options: ConnectionOptions): TLSS
 }
 
 /** A TLS connection, ready; rejects when it cannot be made within `timeoutMs`. */
-export async function openTls(endpoint: Endpoint, options: ConnectionOptions, timeoutMs: number): Promise<TLSSocket> {
+export async function openTls(
+  endpoint: Endpoint,
+  options: ConnectionOptions,
+  timeoutMs: number,
+): Promise<TLSSocket> {
   const socket = connectTls(endpoint, options);
   try {
     await once(socket, 'secureConnect', { signal: AbortSignal.timeout(timeoutMs) });

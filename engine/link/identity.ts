@@ -33,7 +33,8 @@ export function readIdentity(dir: string): Identity | undefined {
   try {
     const parsed = new X509Certificate(certificate);
     if (!parsed.checkPrivateKey(createPrivateKey(key))) throw new Error('the certificate is for another key');
-    if (!parsed.verify(new X509Certificate(ca).publicKey)) throw new Error('the certificate is not of this CA');
+    if (!parsed.verify(new X509Certificate(ca).publicKey))
+      throw new Error('the certificate is not of this CA');
     const host = /(?:^|\n)CN=(.+?)(?:\n|$)/.exec(parsed.subject)?.[1];
     if (host === undefined) throw new Error('the certificate names no host');
     const [notBefore, notAfter] = [parsed.validFrom, parsed.validTo].map(Date.parse) as [number, number];
@@ -81,7 +82,13 @@ export async function signingRequest(dir: string, hostname: string): Promise<str
     name: [{ CN: [hostname] }],
     keys: {
       privateKey: await crypto.subtle.importKey('pkcs8', new Uint8Array(der), ALGORITHM, false, ['sign']),
-      publicKey: await crypto.subtle.importKey('jwk', publicJwk as Parameters<typeof crypto.subtle.importKey>[1] as never, ALGORITHM, true, ['verify']),
+      publicKey: await crypto.subtle.importKey(
+        'jwk',
+        publicJwk as Parameters<typeof crypto.subtle.importKey>[1] as never,
+        ALGORITHM,
+        true,
+        ['verify'],
+      ),
     },
     signingAlgorithm: ALGORITHM,
   });

@@ -3,7 +3,13 @@
 import { X509Certificate } from 'node:crypto';
 import { request } from 'node:http';
 import type { TLSSocket } from 'node:tls';
-import { JOIN_PATH, JoinResponse, LINK_SERVER_NAME, parseJoinToken, type JoinRequest } from '@wocloud/protocol/link.ts';
+import {
+  JOIN_PATH,
+  JoinResponse,
+  LINK_SERVER_NAME,
+  parseJoinToken,
+  type JoinRequest,
+} from '@wocloud/protocol/link.ts';
 import { Value } from 'typebox/value';
 import { EngineError } from '../errors.ts';
 import { endpointText, openTls, type Endpoint } from './endpoint.ts';
@@ -14,10 +20,18 @@ const TIMEOUT_MS = 10_000;
 const MAX_ANSWER = 256 * 1024;
 
 /** Joins and keeps the certificate in the state directory. Throws EngineError `join` with what to do. */
-export async function join(endpoint: Endpoint, token: string, dir: string, hostname: string): Promise<Identity> {
+export async function join(
+  endpoint: Endpoint,
+  token: string,
+  dir: string,
+  hostname: string,
+): Promise<Identity> {
   const pinned = parseJoinToken(token)?.fingerprint;
   if (pinned === undefined)
-    throw new EngineError('join', 'the join token is not one (expected id.secret.fingerprint). Ask the platform for a new one.');
+    throw new EngineError(
+      'join',
+      'the join token is not one (expected id.secret.fingerprint). Ask the platform for a new one.',
+    );
   const socket = await openTls(endpoint, { rejectUnauthorized: false }, TIMEOUT_MS);
   try {
     const ca = pinnedAuthority(socket, pinned, endpoint);
@@ -47,7 +61,12 @@ function pinnedAuthority(socket: TLSSocket, pinned: string, endpoint: Endpoint):
     ca &&
     shown
       .slice(0, top + 1)
-      .every((c, i) => c.verify((shown[Math.min(i + 1, top)] as X509Certificate).publicKey) && now >= Date.parse(c.validFrom) && now <= Date.parse(c.validTo)) &&
+      .every(
+        (c, i) =>
+          c.verify((shown[Math.min(i + 1, top)] as X509Certificate).publicKey) &&
+          now >= Date.parse(c.validFrom) &&
+          now <= Date.parse(c.validTo),
+      ) &&
     shown.slice(1, top + 1).every((c) => c.ca) &&
     leaf.checkHost(LINK_SERVER_NAME) !== undefined &&
     (leaf.keyUsage ?? []).includes(SERVER_USE);
@@ -67,7 +86,12 @@ function post(socket: TLSSocket, body: string): Promise<JoinResponse> {
         method: 'POST',
         path: JOIN_PATH,
         createConnection: () => socket,
-        headers: { host: 'platform', 'content-type': 'application/json', 'content-length': Buffer.byteLength(body), connection: 'close' },
+        headers: {
+          host: 'platform',
+          'content-type': 'application/json',
+          'content-length': Buffer.byteLength(body),
+          connection: 'close',
+        },
         signal: AbortSignal.timeout(TIMEOUT_MS),
       },
       (response) => {

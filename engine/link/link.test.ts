@@ -14,13 +14,43 @@ import { join } from './join.ts';
 import { Link } from './link.ts';
 
 const log = openLog('silent');
-const facts: HostFacts = { hostname: 'h', kernel: 'k', libvirt: '', qemu: '', libvirtUp: true, cpus: 1, memoryKiB: 1, notices: [] };
-const record: FlowRecord = {
-  time: 1, kind: 'start', flow: 1n, start: 1, end: 0, network: 'n', point: 'source', srcVm: '', dstVm: '', src: '10.0.0.1',
-  dst: '10.0.0.2', protocol: 6, sport: 1, dport: 2, packetsOut: 1, packetsIn: 1, bytesOut: 1, bytesIn: 1, verdict: 'allowed',
-  ruleOut: '', ruleIn: '', stagedVerdict: 'none', stagedRule: '',
+const facts: HostFacts = {
+  hostname: 'h',
+  kernel: 'k',
+  libvirt: '',
+  qemu: '',
+  libvirtUp: true,
+  cpus: 1,
+  memoryKiB: 1,
+  notices: [],
 };
-const rows = (from: number, count: number) => Array.from({ length: count }, (_, i) => ({ ...record, time: from + i }));
+const record: FlowRecord = {
+  time: 1,
+  kind: 'start',
+  flow: 1n,
+  start: 1,
+  end: 0,
+  network: 'n',
+  point: 'source',
+  srcVm: '',
+  dstVm: '',
+  src: '10.0.0.1',
+  dst: '10.0.0.2',
+  protocol: 6,
+  sport: 1,
+  dport: 2,
+  packetsOut: 1,
+  packetsIn: 1,
+  bytesOut: 1,
+  bytesIn: 1,
+  verdict: 'allowed',
+  ruleOut: '',
+  ruleIn: '',
+  stagedVerdict: 'none',
+  stagedRule: '',
+};
+const rows = (from: number, count: number) =>
+  Array.from({ length: count }, (_, i) => ({ ...record, time: from + i }));
 
 let dir: string;
 let platform: FakePlatform;
@@ -40,7 +70,16 @@ async function linked(spoolBytes = 1 << 24): Promise<Link> {
   const endpoint = parseEndpoint(platform.address);
   const identity = readIdentity(dir) ?? (await join(endpoint, platform.token(), dir, 'host-a'));
   const health = () => ({ time: 1, uptimeSeconds: 1, residentBytes: 1, counters: {} });
-  const link = new Link({ endpoint, identity, dir, spoolBytes, generation: () => 7, facts: () => facts, health, log });
+  const link = new Link({
+    endpoint,
+    identity,
+    dir,
+    spoolBytes,
+    generation: () => 7,
+    facts: () => facts,
+    health,
+    log,
+  });
   links.push(link);
   link.start();
   await platform.until('a hello', () => platform.messages.find((m) => m.type === 'hello'));
@@ -74,7 +113,10 @@ test('a platform that is not the one of the token gets neither the token nor a r
   const impostor = await startFakePlatform();
   try {
     const token = platform.token();
-    await assert.rejects(join(parseEndpoint(impostor.address), token, dir, 'h'), { code: 'join', message: /is not the platform/ });
+    await assert.rejects(join(parseEndpoint(impostor.address), token, dir, 'h'), {
+      code: 'join',
+      message: /is not the platform/,
+    });
     assert.equal(readIdentity(dir), undefined);
     assert.deepEqual(impostor.issued, []);
   } finally {
@@ -86,7 +128,10 @@ test('a used or malformed token is refused with words', async () => {
   const token = platform.token();
   const endpoint = parseEndpoint(platform.address);
   await join(endpoint, token, dir, 'h');
-  await assert.rejects(join(endpoint, token, joinPath(dir, 'b'), 'h'), { code: 'join', message: /403: The token has been used/ });
+  await assert.rejects(join(endpoint, token, joinPath(dir, 'b'), 'h'), {
+    code: 'join',
+    message: /403: The token has been used/,
+  });
   await assert.rejects(join(endpoint, 'nonsense', dir, 'h'), { code: 'join' });
 });
 
@@ -98,7 +143,10 @@ test('records arrive numbered, and after a cut each exactly once', async () => {
   platform.cut();
   platform.acknowledge = true;
   await platform.until('all again', () => platform.batches.length === 10);
-  assert.deepEqual(platform.batches.map((b) => b.sequence), [1, 2, 3, 4, 5, 1, 2, 3, 4, 5]);
+  assert.deepEqual(
+    platform.batches.map((b) => b.sequence),
+    [1, 2, 3, 4, 5, 1, 2, 3, 4, 5],
+  );
   await platform.until('all acknowledged', () => link.counters['spool.pendingRows'] === 0);
 });
 
@@ -118,7 +166,10 @@ test('what waited on disk is sent by the next engine under the same numbers', as
   const again = platform.messages[0];
   assert.ok(hello?.type === 'hello' && again?.type === 'hello');
   assert.equal(again.boot, hello.boot);
-  assert.deepEqual(platform.rows.map((r) => r['time']), Array.from({ length: 40 }, (_, i) => i));
+  assert.deepEqual(
+    platform.rows.map((r) => r['time']),
+    Array.from({ length: 40 }, (_, i) => i),
+  );
   second.records('flows', rows(100, 1));
   await platform.until('the next number', () => platform.batches.some((b) => b.sequence === 41));
 });

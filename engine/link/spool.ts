@@ -1,7 +1,15 @@
 // Batches of one stream on disk until the platform says they are durable: numbered without gaps, bounded, and still
 // there after the engine was killed. What does not fit is not taken; the caller counts it.
 import {
-  closeSync, ftruncateSync, fstatSync, mkdirSync, openSync, readdirSync, readSync, unlinkSync, writevSync,
+  closeSync,
+  ftruncateSync,
+  fstatSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readSync,
+  unlinkSync,
+  writevSync,
 } from 'node:fs';
 import { join } from 'node:path';
 

@@ -66,7 +66,9 @@ export async function startFakePlatform(path?: string): Promise<FakePlatform> {
       const value: unknown = JSON.parse(data.toString());
       if (!Value.Check(Up, value)) {
         const [first] = Value.Errors(Up, value);
-        throw new Error(`not the protocol: ${first?.instancePath} ${first?.message} in ${data.toString().slice(0, 2000)}`);
+        throw new Error(
+          `not the protocol: ${first?.instancePath} ${first?.message} in ${data.toString().slice(0, 2000)}`,
+        );
       }
       messages.push(value);
       if (value.type === 'hello') ws.send(JSON.stringify({ type: 'welcome', host, time: Date.now() * 1000 }));
@@ -81,7 +83,14 @@ export async function startFakePlatform(path?: string): Promise<FakePlatform> {
 
   const listen = async (): Promise<void> => {
     const { certificate, key } = await ca.server();
-    server = createServer({ cert: certificate, key, ca: ca.pem, requestCert: true, rejectUnauthorized: false, minVersion: 'TLSv1.3' });
+    server = createServer({
+      cert: certificate,
+      key,
+      ca: ca.pem,
+      requestCert: true,
+      rejectUnauthorized: false,
+      minVersion: 'TLSv1.3',
+    });
     server.on('request', (request, response) => {
       let body = '';
       request.on('data', (part: Buffer) => (body += part.toString()));
@@ -154,7 +163,9 @@ export async function startFakePlatform(path?: string): Promise<FakePlatform> {
         };
         const timer = setTimeout(() => {
           finish();
-          reject(new Error(`${what}: not within ${timeoutMs} ms; got ${messages.map((m) => m.type).join(' ')}`));
+          reject(
+            new Error(`${what}: not within ${timeoutMs} ms; got ${messages.map((m) => m.type).join(' ')}`),
+          );
         }, timeoutMs);
         const poll = setInterval(look, 20);
         listeners.add(look);
@@ -176,7 +187,10 @@ export async function startFakePlatform(path?: string): Promise<FakePlatform> {
 async function authority() {
   const keys = await webcrypto.subtle.generateKey(EC, true, ['sign', 'verify']);
   const serial = () => randomBytes(8).toString('hex');
-  const dates = (ms: number) => ({ notBefore: new Date(Date.now() - 1_000), notAfter: new Date(Date.now() + ms) });
+  const dates = (ms: number) => ({
+    notBefore: new Date(Date.now() - 1_000),
+    notAfter: new Date(Date.now() + ms),
+  });
   const certificate = await x509.X509CertificateGenerator.createSelfSigned({
     serialNumber: serial(),
     name: 'CN=test CA',
@@ -198,7 +212,10 @@ async function authority() {
         ...dates(HOUR),
         publicKey: own.publicKey,
         ...issuer,
-        extensions: [usage('1.3.6.1.5.5.7.3.1'), new x509.SubjectAlternativeNameExtension([{ type: 'dns', value: LINK_SERVER_NAME }])],
+        extensions: [
+          usage('1.3.6.1.5.5.7.3.1'),
+          new x509.SubjectAlternativeNameExtension([{ type: 'dns', value: LINK_SERVER_NAME }]),
+        ],
       });
       const der = Buffer.from(await webcrypto.subtle.exportKey('pkcs8', own.privateKey));
       return {

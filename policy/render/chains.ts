@@ -6,6 +6,7 @@ import { PolicyError } from '../errors.ts';
 import type { Direction } from '../rules.ts';
 import {
   LOG_GROUP,
+  REFUSE_PREFIX,
   commentOf,
   counterName,
   setName,
@@ -21,6 +22,8 @@ export interface VerdictUse {
   slot: number;
   action: Action;
   log: boolean;
+  /** Rejects what the host itself sends: only there the kernel can answer without asking for a route. */
+  local: boolean;
   rule: string;
 }
 
@@ -60,8 +63,10 @@ export function chainText(
     const slot = slots.get(rule.id);
     if (slot === undefined) throw new PolicyError('render.slots', `rule ${rule.id} has no slot`);
     const { action, log } = rule;
-    const verdict = verdictName(direction, slot, action, log);
-    verdicts.set(verdict, { direction, slot, action, log, rule: rule.id });
+    const local = action === 'reject' && direction === 'in' && variant === 'h';
+    const use: VerdictUse = { direction, slot, action, log, local, rule: rule.id };
+    const verdict = verdictName(use);
+    verdicts.set(verdict, use);
     staged.push({ peers, services: rule.services, verdict });
   }
   const literal = (id: string) => {
@@ -134,6 +139,21 @@ function inlineText(address: string, { category, entries }: Stage): string {
   return `${keys[category]} vmap { ${elements.join(', ')} }`;
 }
 
+/**
+ * The kernel answers through the host's routes. A reset finds the way by itself when there is any route; an ICMP
+ * error must go back where the packet came from, or it would reach whoever has the same address on another network.
+ * Where there is no such route the engine is asked to answer on the tap.
+ */
+function rejectRules(local: boolean): string[] {
+  if (local) return ['meta l4proto tcp reject with tcp reset', 'reject with icmpx admin-prohibited'];
+  return [
+    'meta l4proto tcp fib saddr oif exists reject with tcp reset',
+    'meta l4proto != tcp fib saddr . iif oif exists reject with icmpx admin-prohibited',
+    `limit rate 200/second burst 400 packets log prefix "${REFUSE_PREFIX}" group ${LOG_GROUP.refuse} snaplen 128`,
+    'drop',
+  ];
+}
+
 /** Logs of one rule per second; the counter has them all. */
 const LOG_LIMIT = 'limit rate 50/second burst 100 packets';
 
@@ -153,12 +173,7 @@ export function verdictRules(use: VerdictUse): string[] {
   const comment = `comment "${commentOf(rule)}"`;
   if (action === 'drop') return [...rules, `counter name "${counter}" drop ${comment}`];
   if (action === 'reject')
-    return [
-      ...rules,
-      `counter name "${counter}" ${comment}`,
-      'meta l4proto tcp reject with tcp reset',
-      'reject with icmpx admin-prohibited',
-    ];
+    return [...rules, `counter name "${counter}" ${comment}`, ...rejectRules(use.local)];
   const [keep, value] = direction === 'out' ? ['0x0000ffff', slot * 65_536] : ['0xffff0000', slot];
   const mark = `0x${value.toString(16).padStart(8, '0')}`;
   return [...rules, `counter name "${counter}" ct mark set ct mark & ${keep} | ${mark} ${comment}`];

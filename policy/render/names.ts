@@ -7,8 +7,9 @@ import type { Direction } from '../rules.ts';
 export const TABLES = ['inet wocloud', 'netdev wocloud', 'bridge wocloud'] as const;
 export type TableId = (typeof TABLES)[number];
 
-/** NFLOG groups: verdicts of rules, and refusals of the guard. */
-export const LOG_GROUP = { verdict: 100, guard: 101 } as const;
+/** NFLOG groups: verdicts of rules, refusals of the guard, and rejected packets whose sender the host cannot answer. */
+export const LOG_GROUP = { verdict: 100, guard: 101, refuse: 102 } as const;
+export const REFUSE_PREFIX = 'wocloud-refuse';
 
 /** Where a chain is used: between VMs of one network, towards the host itself, or across the host's routing. */
 export const VARIANTS = ['n', 'h', 'r'] as const;
@@ -20,8 +21,16 @@ export const chainName = (id: string, variant: Variant): string => `${id}-${vari
 export const counterName = (direction: Direction, slot: number): string =>
   `${direction === 'out' ? 'o' : 'i'}-${slot}`;
 
-export function verdictName(direction: Direction, slot: number, action: Action, log: boolean): string {
-  return `${counterName(direction, slot)}-${action}${log ? '-log' : ''}`;
+/** `local`: for what the host itself sends. */
+export function verdictName(use: {
+  direction: Direction;
+  slot: number;
+  action: Action;
+  log: boolean;
+  local: boolean;
+}): string {
+  const { direction, slot, action, log, local } = use;
+  return `${counterName(direction, slot)}-${action}${log ? '-log' : ''}${local ? '-local' : ''}`;
 }
 
 /** Conntrack mark of an allowed connection: which rule let it out, and which let it in. 0: none asked. */

@@ -78,7 +78,7 @@ const rule = (name: string): fc.Arbitrary<Rule> =>
   fc
     .record({
       direction: fc.constantFrom('in', 'out', 'both'),
-      action: fc.constantFrom('allow', 'drop', 'reject', 'inspect'),
+      action: fc.constantFrom('allow', 'allow', 'drop', 'reject', 'reject', 'inspect'),
       peers: fc.option(fc.array(peer, { minLength: 1, maxLength: 3 }), { nil: undefined }),
       services: fc.option(fc.array(service, { minLength: 1, maxLength: 3 }), { nil: undefined }),
       log: fc.boolean(),
@@ -157,7 +157,7 @@ export const documents: fc.Arbitrary<Documents> = fc
     tenants: fc.tuple(tenant('acme'), tenant('bolt')),
     groups: fc.tuple(group('db'), group('edge'), group('all')),
     policies: fc
-      .array(fc.nat(9), { maxLength: 5 })
+      .array(fc.nat(9), { minLength: 1, maxLength: 7 })
       .chain((names) => fc.tuple(...[...new Set(names)].map((n) => policy(`p${n}`)))),
   })
   .map((d) => ({ ...d, services: [web] }));
@@ -175,7 +175,7 @@ export const vm = (
       app: fc.constantFrom('web', 'db', undefined),
       env: fc.constantFrom('prod', 'test', undefined),
       networks: fc.uniqueArray(fc.constantFrom(...NETWORKS), { minLength: 1, maxLength: 2 }),
-      address: fc.nat(5),
+      address: fc.integer({ min: 1, max: 6 }),
     })
     .map(({ tenant: owner, host, mode, app, env, networks, address }) => ({
       id: `00000000-0000-4000-8000-00000000000${n}`,
@@ -187,7 +187,7 @@ export const vm = (
       nics: networks.map((network, i) => ({
         mac: `52:54:00:00:0${i}:0${n}`,
         network,
-        addresses: [`10.0.0.${address}`, `fd00::${address + 1}`, ...(address === 5 ? ['10.9.0.0/24'] : [])],
+        addresses: [`10.0.0.${address}`, `fd00::${address + 1}`, ...(address === 6 ? ['10.9.0.0/24'] : [])],
       })),
     }));
 

@@ -9,7 +9,9 @@ import { readListing } from './nft-json.ts';
 /** Runs shell commands in a network namespace of their own; what nft lists then. */
 function listed(commands: string): ForeignBase[] {
   const script = `set -e\n${commands}\nexec nft -j list ruleset`;
-  return readListing(JSON.parse(execFileSync('unshare', ['-n', 'sh', '-c', script], { encoding: 'utf8', maxBuffer: 1 << 26 })));
+  return readListing(
+    JSON.parse(execFileSync('unshare', ['-n', 'sh', '-c', script], { encoding: 'utf8', maxBuffer: 1 << 26 })),
+  );
 }
 
 const DOCKER = `
@@ -44,7 +46,12 @@ const FIREWALLD = `nft 'table inet firewalld {
 
 const tables: { name: string; rules: string; bridge: string; drops: Record<string, RegExp[]> }[] = [
   { name: 'nothing', rules: 'true', bridge: 'br0', drops: {} },
-  { name: "Docker's dropping forward policy", rules: DOCKER, bridge: 'br0', drops: { 'ip filter FORWARD': [/policy/] } },
+  {
+    name: "Docker's dropping forward policy",
+    rules: DOCKER,
+    bridge: 'br0',
+    drops: { 'ip filter FORWARD': [/policy/] },
+  },
   { name: "Docker's own bridge", rules: DOCKER, bridge: 'docker0', drops: {} },
   { name: "libvirt's rules on its own bridge", rules: LIBVIRT, bridge: 'virbr0', drops: {} },
   { name: "libvirt's rules on another bridge", rules: LIBVIRT, bridge: 'br0', drops: {} },
@@ -87,7 +94,8 @@ for (const { name, rules, bridge, drops } of tables)
       return why.length ? [[`${base.family} ${base.table} ${base.chain}`, why] as const] : [];
     });
     assert.deepEqual(found.map(([key]) => key).sort(), Object.keys(drops).sort());
-    for (const [key, why] of found) for (const pattern of drops[key] ?? []) assert.match(why.join('; '), pattern);
+    for (const [key, why] of found)
+      for (const pattern of drops[key] ?? []) assert.match(why.join('; '), pattern);
   });
 
 test('iptables-legacy: a forward policy of drop, and an accept for the bridge', () => {

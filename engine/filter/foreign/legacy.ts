@@ -21,7 +21,15 @@ export function readLegacySave(text: string, family: 'ip' | 'ip6'): ForeignBase[
       chains.set(name, { name, rules: [] });
       const hook = HOOKS[name];
       if (hook)
-        bases.push({ family, table, chain: name, hook, policy: policy === 'DROP' ? 'drop' : 'accept', chains, legacy: true });
+        bases.push({
+          family,
+          table,
+          chain: name,
+          hook,
+          policy: policy === 'DROP' ? 'drop' : 'accept',
+          chains,
+          legacy: true,
+        });
     } else if (line.startsWith('-A ')) {
       const words = line.match(/"(?:[^"\\]|\\.)*"|\S+/g) ?? [];
       chains.get(words[1] ?? '')?.rules.push(readRule(words.slice(2), chains));
@@ -31,7 +39,12 @@ export function readLegacySave(text: string, family: 'ip' | 'ip6'): ForeignBase[
 }
 
 const VERDICTS: Record<string, Verdict['kind']> = {
-  ACCEPT: 'accept', DROP: 'drop', REJECT: 'reject', NFQUEUE: 'queue', QUEUE: 'queue', RETURN: 'return',
+  ACCEPT: 'accept',
+  DROP: 'drop',
+  REJECT: 'reject',
+  NFQUEUE: 'queue',
+  QUEUE: 'queue',
+  RETURN: 'return',
 };
 
 function readRule(words: readonly string[], chains: ReadonlyMap<string, ForeignChain>): ForeignRule {

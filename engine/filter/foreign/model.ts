@@ -90,7 +90,8 @@ function walk(base: ForeignBase, name: string, bridge: string, found: Set<string
 function matches(rule: ForeignRule, base: ForeignBase, bridge: string): 'yes' | 'no' | 'maybe' {
   for (const { side, names, negated } of rule.interfaces) {
     // Before routing there is no way out yet, after it no way in; a frame's is the bridge.
-    const known = (side === 'in' && base.hook !== 'postrouting') || (side === 'out' && base.hook !== 'prerouting');
+    const known =
+      (side === 'in' && base.hook !== 'postrouting') || (side === 'out' && base.hook !== 'prerouting');
     const equal = known && names.some((pattern) => sameName(pattern, bridge));
     if (equal === negated) return 'no';
   }

@@ -43,7 +43,10 @@ export function readListing(listing: unknown): ForeignBase[] {
   for (const item of items) {
     const rule = item['rule'] as RuleJson | undefined;
     if (!rule) continue;
-    tables.get(`${rule.family} ${rule.table}`)?.get(rule.chain)?.rules.push(readRule(rule.expr ?? []));
+    tables
+      .get(`${rule.family} ${rule.table}`)
+      ?.get(rule.chain)
+      ?.rules.push(readRule(rule.expr ?? []));
   }
   return bases.map(({ chain, chains }) => ({
     family: chain.family,
@@ -57,8 +60,21 @@ export function readListing(listing: unknown): ForeignBase[] {
 }
 
 /** Statements that neither match nor decide. */
-const PASSIVE: ReadonlySet<string> = new Set(['counter', 'log', 'mangle', 'notrack', 'ct helper', 'flow', 'xt-target']);
-const XT_VERDICTS: Record<string, Verdict['kind']> = { REJECT: 'reject', DROP: 'drop', NFQUEUE: 'queue', TPROXY: 'queue' };
+const PASSIVE: ReadonlySet<string> = new Set([
+  'counter',
+  'log',
+  'mangle',
+  'notrack',
+  'ct helper',
+  'flow',
+  'xt-target',
+]);
+const XT_VERDICTS: Record<string, Verdict['kind']> = {
+  REJECT: 'reject',
+  DROP: 'drop',
+  NFQUEUE: 'queue',
+  TPROXY: 'queue',
+};
 
 function readRule(expressions: readonly Json[]): ForeignRule {
   const interfaces: InterfaceCondition[] = [];
@@ -104,11 +120,13 @@ function readVerdict(key: string, value: unknown): Verdict | undefined {
 
 function readInterface(match: Json): InterfaceCondition | undefined {
   const key = ((match['left'] as Json | undefined)?.['meta'] as Json | undefined)?.['key'];
-  const side = key === 'iifname' || key === 'iif' ? 'in' : key === 'oifname' || key === 'oif' ? 'out' : undefined;
+  const side =
+    key === 'iifname' || key === 'iif' ? 'in' : key === 'oifname' || key === 'oif' ? 'out' : undefined;
   const { op, right } = match;
   if (side === undefined || (op !== '==' && op !== '!=' && op !== 'in')) return undefined;
   const set = typeof right === 'object' && right !== null ? (right as Json)['set'] : [right];
-  if (!Array.isArray(set) || !set.every((name) => typeof name === 'string' && !name.startsWith('@'))) return undefined;
+  if (!Array.isArray(set) || !set.every((name) => typeof name === 'string' && !name.startsWith('@')))
+    return undefined;
   return { side, names: set as string[], negated: op === '!=' };
 }
 

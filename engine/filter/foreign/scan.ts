@@ -47,7 +47,9 @@ async function legacyBases(family: 'ip' | 'ip6'): Promise<ForeignBase[]> {
   } catch {
     // There are tables that cannot be read: they may hold anything.
     const chains = new Map([['FORWARD', { name: 'FORWARD', rules: [] }]]);
-    return [{ family, table: 'filter', chain: 'FORWARD', hook: 'forward', policy: 'drop', chains, legacy: true }];
+    return [
+      { family, table: 'filter', chain: 'FORWARD', hook: 'forward', policy: 'drop', chains, legacy: true },
+    ];
   }
 }
 

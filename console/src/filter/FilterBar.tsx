@@ -1,0 +1,171 @@
+// The filter bar: the language of the CLI with completion, its mistakes explained, its terms as chips to take away.
+import { Button, HelperText, HelperTextItem, Label, LabelGroup } from '@patternfly/react-core';
+import FilterIcon from '@patternfly/react-icons/dist/esm/icons/filter-icon';
+import TimesIcon from '@patternfly/react-icons/dist/esm/icons/times-icon';
+import {
+  LIST_FIELDS,
+  parseFilter,
+  printFilter,
+  withoutTerm,
+  type FilterError,
+  type FlowFilter,
+  type ListField,
+} from '@wocloud/protocol/filter.ts';
+import { useEffect, useId, useRef, useState, type KeyboardEvent } from 'react';
+import { useWords } from '../i18n/language.ts';
+import { complete, type Completion, type KnownValues } from './completion.ts';
+import './filter.css';
+
+interface Props {
+  query: FlowFilter;
+  onQuery: (query: FlowFilter) => void;
+  known: KnownValues;
+}
+
+export function FilterBar({ query, onQuery, known }: Props) {
+  const { t } = useWords();
+  const input = useRef<HTMLInputElement>(null);
+  const id = useId();
+  const printed = printFilter(query);
+  const [text, setText] = useState(printed);
+  const [errors, setErrors] = useState<FilterError[]>([]);
+  const [offer, setOffer] = useState<Completion | null>(null);
+  const [chosen, setChosen] = useState(-1);
+  // A filter changed elsewhere (a click on a cell, back) is what the bar then says.
+  useEffect(() => {
+    setText(printed ? `${printed} ` : '');
+    setErrors([]);
+  }, [printed]);
+
+  const offerAt = (value: string) => {
+    setOffer(complete(value, input.current?.selectionStart ?? value.length, known));
+    setChosen(-1);
+  };
+  const apply = (value: string) => {
+    const parsed = parseFilter(value);
+    setErrors(parsed.errors);
+    setOffer(null);
+    if (parsed.errors.length === 0) onQuery(parsed.query);
+  };
+  const take = (option: Completion['options'][number]) => {
+    if (!offer) return;
+    const next = text.slice(0, offer.from) + option.text + text.slice(offer.to);
+    setText(next);
+    input.current?.focus();
+    if (option.isField) {
+      requestAnimationFrame(() => offerAt(next));
+    } else apply(next);
+  };
+  const options = offer?.options ?? [];
+  const onKeyDown = (event: KeyboardEvent) => {
+    if (event.key === 'ArrowDown' || event.key === 'ArrowUp') {
+      event.preventDefault();
+      if (!offer) return offerAt(text);
+      const step = event.key === 'ArrowDown' ? 1 : -1;
+      setChosen((chosen + step + options.length + 1) % (options.length + 1));
+    } else if (event.key === 'Enter' || (event.key === 'Tab' && offer && chosen >= 0)) {
+      event.preventDefault();
+      const option = options[chosen];
+      if (option) take(option);
+      else apply(text);
+    } else if (event.key === 'Escape' && offer) {
+      event.stopPropagation();
+      setOffer(null);
+    }
+  };
+  const expanded = options.length > 0;
+  return (
+    <div className="filter-bar">
+      <div className={`filter-box${errors.length ? ' filter-wrong' : ''}`}>
+        <FilterIcon aria-hidden="true" />
+        <input
+          ref={input}
+          role="combobox"
+          aria-label={t('filter.label')}
+          aria-expanded={expanded}
+          aria-controls={`${id}-list`}
+          aria-autocomplete="list"
+          aria-invalid={errors.length > 0}
+          aria-describedby={`${id}-errors`}
+          {...(expanded && chosen >= 0 ? { 'aria-activedescendant': `${id}-${chosen}` } : {})}
+          className="mono"
+          placeholder={t('filter.placeholder')}
+          spellCheck={false}
+          autoComplete="off"
+          value={text}
+          onChange={(e) => {
+            setText(e.target.value);
+            offerAt(e.target.value);
+          }}
+          onFocus={(e) => offerAt(e.target.value)}
+          onBlur={() => setOffer(null)}
+          onKeyDown={onKeyDown}
+        />
+        {text ? (
+          <Button
+            variant="plain"
+            size="sm"
+            icon={<TimesIcon />}
+            aria-label={t('filter.clear')}
+            onClick={() => onQuery({})}
+          />
+        ) : null}
+        <ul id={`${id}-list`} role="listbox" aria-label={t('filter.suggestions')} hidden={!expanded}>
+          {options.map((o, i) => (
+            <li
+              key={o.text}
+              id={`${id}-${i}`}
+              role="option"
+              aria-selected={i === chosen}
+              onPointerDown={(e) => {
+                e.preventDefault();
+                take(o);
+              }}
+            >
+              <span className="mono">{o.text}</span>
+              {o.isField ? <span className="subtle">{t(`filter.field_${o.field}`)}</span> : null}
+            </li>
+          ))}
+        </ul>
+      </div>
+      <div id={`${id}-errors`} aria-live="polite">
+        {errors.map((e) => (
+          <HelperText key={`${e.start}${e.code}`}>
+            <HelperTextItem variant="error">
+              {t(`filter.${e.code}`, { value: e.value, field: e.field })}{' '}
+              {e.nearest ? t('filter.nearest', { nearest: e.nearest }) : ''}
+            </HelperTextItem>
+          </HelperText>
+        ))}
+      </div>
+      <Chips query={query} onQuery={onQuery} />
+    </div>
+  );
+}
+
+function Chips({ query, onQuery }: Pick<Props, 'query' | 'onQuery'>) {
+  const { t } = useWords();
+  const terms = LIST_FIELDS.flatMap((field) =>
+    ((query[field] ?? []) as string[]).map((value): [ListField, string] => [field, value]),
+  );
+  if (terms.length === 0) return null;
+  return (
+    <LabelGroup numLabels={12} aria-label={t('filter.label')}>
+      {terms.map(([field, value]) => {
+        const excluded = value.startsWith('!');
+        const shown = `${field}: ${excluded ? `${t('filter.not')} ` : ''}${value.replace(/^!/, '')}`;
+        return (
+          <Label
+            key={field + value}
+            isCompact
+            color={excluded ? 'orangered' : 'blue'}
+            closeBtnAriaLabel={t('filter.remove', { term: shown })}
+            onClose={() => onQuery(withoutTerm(query, field, value))}
+          >
+            {shown}
+          </Label>
+        );
+      })}
+    </LabelGroup>
+  );
+}

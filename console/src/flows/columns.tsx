@@ -1,0 +1,188 @@
+// The columns of the flows table; a click on most values filters by them.
+import ArrowRightIcon from '@patternfly/react-icons/dist/esm/icons/arrow-right-icon';
+import type { FlowView } from '@wocloud/protocol/views.ts';
+import { bytes, count } from '../format/bytes.ts';
+import { duration } from '../format/moment.ts';
+import { useWords } from '../i18n/language.ts';
+import { ObjectLink } from '../panel/ObjectLink.tsx';
+import { StateWord } from '../state/StateWord.tsx';
+import type { Column } from '../table/DataTable.tsx';
+import { Clock } from '../time/Age.tsx';
+import { endName, readRule } from './ends.ts';
+
+type End = FlowView['src'];
+const endTerm = (field: 'from' | 'to', end: End) => ({ field, value: end.name ?? end.ip });
+
+function EndCell({ end }: { end: End }) {
+  return (
+    <span title={`${end.name ?? ''} ${end.ip}`.trim()} className={end.name ? '' : 'mono'}>
+      {endName(end)}
+      {end.tenant ? <span className="subtle"> {end.tenant}</span> : null}
+    </span>
+  );
+}
+
+function BytesCell({ value }: { value: number }) {
+  const { language } = useWords();
+  return <span title={`${count(value, language)} B`}>{bytes(value, language)}</span>;
+}
+
+function CountCell({ value }: { value: number }) {
+  return <>{count(value, useWords().language)}</>;
+}
+
+function DurationCell({ flow }: { flow: FlowView }) {
+  const { language } = useWords();
+  return <>{duration(Date.parse(flow.end ?? flow.time) - Date.parse(flow.start), language)}</>;
+}
+
+/** The rule and, beside it, the way to it: the value itself filters. */
+function RuleCell({ id }: { id: string }) {
+  const { t } = useWords();
+  return (
+    <span className="mono" title={id}>
+      {id || <span className="subtle">{t('screen.none')}</span>}
+    </span>
+  );
+}
+
+function RuleLink({ id }: { id: string }) {
+  const { t } = useWords();
+  if (!readRule(id)) return null;
+  return (
+    <ObjectLink kind="rule" id={id} inGrid className="cell-go" label={t('table.open', { name: id })}>
+      <ArrowRightIcon />
+    </ObjectLink>
+  );
+}
+
+const ruleTerm = (rule: string) => (rule ? { field: 'rule', value: rule } : null);
+
+export const FLOW_COLUMNS: readonly Column<FlowView>[] = [
+  { key: 'time', title: 'flows.time', width: 112, always: true, cell: (f) => <Clock at={f.time} /> },
+  {
+    key: 'verdict',
+    title: 'flows.verdict',
+    width: 116,
+    cell: (f) => <StateWord state={f.verdict} />,
+    filter: (f) => ({ field: 'verdict', value: f.verdict }),
+  },
+  {
+    key: 'from',
+    title: 'flows.from',
+    width: 150,
+    grow: 1,
+    cell: (f) => <EndCell end={f.src} />,
+    filter: (f) => endTerm('from', f.src),
+  },
+  {
+    key: 'to',
+    title: 'flows.to',
+    width: 150,
+    grow: 1,
+    cell: (f) => <EndCell end={f.dst} />,
+    filter: (f) => endTerm('to', f.dst),
+  },
+  {
+    key: 'port',
+    title: 'flows.port',
+    width: 72,
+    align: 'end',
+    cell: (f) => <span className="mono">{f.dst.port}</span>,
+    filter: (f) => ({ field: 'port', value: String(f.dst.port) }),
+  },
+  {
+    key: 'protocol',
+    title: 'flows.protocol',
+    width: 84,
+    cell: (f) => <span className="mono">{f.protocol}</span>,
+    filter: (f) => ({ field: 'protocol', value: f.protocol }),
+  },
+  {
+    key: 'rule',
+    title: 'flows.rule',
+    width: 190,
+    grow: 1,
+    cell: (f) => <RuleCell id={f.rule} />,
+    beside: (f) => <RuleLink id={f.rule} />,
+    filter: (f) => ruleTerm(f.rule),
+  },
+  {
+    key: 'bytes',
+    title: 'flows.bytes',
+    width: 92,
+    align: 'end',
+    cell: (f) => <BytesCell value={f.bytesOut + f.bytesIn} />,
+  },
+  {
+    key: 'staged',
+    title: 'flows.staged',
+    width: 150,
+    cell: (f) => (f.stagedVerdict === 'none' ? '–' : <StateWord state={`would-${f.stagedVerdict}`} />),
+    filter: (f) => ({ field: 'staged', value: f.stagedVerdict }),
+  },
+  {
+    key: 'srcIp',
+    title: 'flows.srcIp',
+    width: 130,
+    optional: true,
+    cell: (f) => <span className="mono">{f.src.ip}</span>,
+    filter: (f) => ({ field: 'ip', value: f.src.ip }),
+  },
+  {
+    key: 'dstIp',
+    title: 'flows.dstIp',
+    width: 130,
+    optional: true,
+    cell: (f) => <span className="mono">{f.dst.ip}</span>,
+    filter: (f) => ({ field: 'ip', value: f.dst.ip }),
+  },
+  {
+    key: 'bytesOut',
+    title: 'flows.bytesOut',
+    width: 92,
+    align: 'end',
+    optional: true,
+    cell: (f) => <BytesCell value={f.bytesOut} />,
+  },
+  {
+    key: 'bytesIn',
+    title: 'flows.bytesIn',
+    width: 92,
+    align: 'end',
+    optional: true,
+    cell: (f) => <BytesCell value={f.bytesIn} />,
+  },
+  {
+    key: 'packets',
+    title: 'flows.packets',
+    width: 92,
+    align: 'end',
+    optional: true,
+    cell: (f) => <CountCell value={f.packetsOut + f.packetsIn} />,
+  },
+  {
+    key: 'duration',
+    title: 'flows.duration',
+    width: 104,
+    align: 'end',
+    optional: true,
+    cell: (f) => <DurationCell flow={f} />,
+  },
+  {
+    key: 'network',
+    title: 'flows.network',
+    width: 130,
+    optional: true,
+    cell: (f) => f.network,
+    filter: (f) => (f.network ? { field: 'network', value: f.network } : null),
+  },
+  {
+    key: 'host',
+    title: 'flows.host',
+    width: 110,
+    optional: true,
+    cell: (f) => f.host,
+    filter: (f) => ({ field: 'host', value: f.host }),
+  },
+];

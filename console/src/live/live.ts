@@ -1,0 +1,119 @@
+// The tab's event stream and what it keeps fresh: objects that changed replace what was read of them.
+import type { QueryClient } from '@tanstack/react-query';
+import { OPERATIONS } from '@wocloud/protocol/api.ts';
+import { operationUrl } from '@wocloud/protocol/client.ts';
+import { useEffect, useSyncExternalStore } from 'react';
+import { refresh } from '../api/calls.ts';
+import { LiveConnection, type Listener, type LiveStatus, type Topic } from './connection.ts';
+
+const QUIET_TOPICS = ['vm', 'host', 'alert', 'publication'];
+
+export const live = new LiveConnection({
+  open: (url) => new EventSource(url),
+  url: (flows) =>
+    operationUrl(
+      OPERATIONS['events.stream'],
+      {},
+      {
+        ...flows,
+        topics: flows ? [...QUIET_TOPICS, 'flow'] : QUIET_TOPICS,
+      },
+    ),
+  now: Date.now,
+  later: (run, ms) => setTimeout(run, ms),
+  cancel: (timer) => clearTimeout(timer as number),
+});
+
+/** The stream's state; the component renders again when it changes. */
+export const useLiveStatus = (): LiveStatus =>
+  useSyncExternalStore(
+    (changed) => live.watch(changed),
+    () => live.status,
+  );
+
+/** Hears one topic while the component stands. */
+export function useLive<T extends Topic>(topic: T, listener: Listener<T>): void {
+  useEffect(() => live.on(topic, listener), [topic, listener]);
+}
+
+interface Identified {
+  id: string | number;
+}
+interface Pages {
+  pages: { items: Identified[] }[];
+}
+
+/** Keeps the cache fresh from the stream; returns how to stop. */
+export function keepFresh(cache: QueryClient): () => void {
+  const overview = throttled(() => void refresh(cache, ['status.get']), 2000);
+  const lists = throttled(() => void refresh(cache, ['vms.list', 'alerts.list', 'hosts.list']), 5000);
+  let connections = live.status.connections;
+  const stops = [
+    live.on('vm', (vm) => {
+      if (!replaceIn(cache, 'vms', vm)) lists();
+      overview();
+    }),
+    live.on('vmGone', () => {
+      lists();
+      overview();
+    }),
+    live.on('host', (host) => {
+      if (!replaceIn(cache, 'hosts', host)) lists();
+      overview();
+    }),
+    live.on('alert', (alert) => {
+      if (!replaceIn(cache, 'alerts', alert)) lists();
+      overview();
+    }),
+    live.on('publication', (publication) => {
+      if (!replaceIn(cache, 'publications', publication) || publication.state !== 'publishing')
+        void refresh(cache, ['publications.list', 'changes.list', 'policies.list']);
+      overview();
+    }),
+    live.watch(() => {
+      // Whatever happened while the stream was away is read again.
+      if (live.status.connections > connections && connections > 0) void cache.invalidateQueries();
+      connections = live.status.connections;
+    }),
+  ];
+  return () => {
+    for (const stop of stops) stop();
+  };
+}
+
+/** Replaces an object wherever it was read; false when no list had it. */
+function replaceIn(cache: QueryClient, noun: string, object: Identified): boolean {
+  let listed = false;
+  cache.setQueriesData<Pages>({ predicate: (q) => q.queryKey[0] === `${noun}.list` }, (old) => {
+    if (!old || !Array.isArray(old.pages)) return old;
+    const pages = old.pages.map((page) => {
+      const at = page.items.findIndex((item) => item.id === object.id);
+      if (at < 0) return page;
+      listed = true;
+      return { ...page, items: page.items.with(at, object) };
+    });
+    return { ...old, pages };
+  });
+  cache.setQueriesData<Identified>({ predicate: (q) => q.queryKey[0] === `${noun}.get` }, (old) =>
+    old && old.id === object.id ? object : old,
+  );
+  return listed;
+}
+
+/** At most once per `ms`; a call in between is done at its end. */
+function throttled(run: () => void, ms: number): () => void {
+  let timer: ReturnType<typeof setTimeout> | null = null;
+  let again = false;
+  const fire = () => {
+    run();
+    again = false;
+    timer = setTimeout(() => {
+      timer = null;
+      if (again) fire();
+    }, ms);
+  };
+  return () => {
+    if (timer === null) fire();
+    else again = true;
+  };
+}

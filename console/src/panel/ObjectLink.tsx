@@ -1,0 +1,31 @@
+// A link to an object: opens it in the side panel of the screen one is on.
+import type { ReactNode } from 'react';
+import { Link, useLocation } from 'react-router';
+import { changed } from '../screen/address.ts';
+import { writeObject, type ObjectKind } from './object.ts';
+
+interface Props {
+  kind: ObjectKind;
+  id: string;
+  children: ReactNode;
+  className?: string;
+  title?: string;
+  /** Not in the tab order: the cell around it is. */
+  inGrid?: boolean;
+  label?: string;
+}
+
+export function ObjectLink({ kind, id, children, className, title, inGrid, label }: Props) {
+  const { pathname, search } = useLocation();
+  return (
+    <Link
+      to={{ pathname, search: changed(search, { panel: writeObject({ kind, id }) }) }}
+      className={className}
+      title={title}
+      aria-label={label}
+      {...(inGrid ? { tabIndex: -1 } : {})}
+    >
+      {children}
+    </Link>
+  );
+}

@@ -4,6 +4,7 @@
  */
 import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, rename, rm, rmdir, writeFile } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
 import { createDomain, defineDomain } from '@wocloud/libvirt/procedures-domain.ts';
 import { accelerator, type Accelerator } from './accelerator.ts';
@@ -65,7 +66,7 @@ export interface LabOptions {
   /** Outlive this process. Otherwise the lab ends with it, however it ends. */
   readonly detached?: boolean;
   readonly onProgress?: (line: string) => void;
-  /** How many VMs boot at a time; more than cores only makes each slower. */
+  /** How many VMs boot at a time; default two per core (measured: one per core leaves them idle at times). */
   readonly parallel?: number;
 }
 
@@ -121,7 +122,7 @@ export async function startLab(options: LabOptions): Promise<Lab> {
     for (const file of scenario.rules)
       for (const host of hosts.values()) await host.run(['nft', '-f', '-'], await readFile(file, 'utf8'));
     const lab = handle(dir, record, hosts);
-    await boot(lab, image, options.parallel ?? 2, progress);
+    await boot(lab, image, options.parallel ?? 2 * availableParallelism(), progress);
     await writeRecord(dir, { ...record, state: 'up' });
     progress(
       `lab ${scenario.name}: ${lab.vms.size} VMs (${accel === 'kvm' ? 'KVM' : 'emulated'}) up after ${((performance.now() - began) / 1000).toFixed(1)} s`,

@@ -3,7 +3,18 @@
  * no configuration of packages; kept under the cache directory by content hash, so it is built once.
  */
 import { existsSync } from 'node:fs';
-import { chmod, copyFile, mkdir, readdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import {
+  chmod,
+  copyFile,
+  mkdir,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  stat,
+  symlink,
+  writeFile,
+} from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { program } from '../program.ts';
@@ -57,12 +68,29 @@ export async function guestImage(options: BuildOptions = {}): Promise<GuestImage
       const began = performance.now();
       await build(work, progress);
       await rename(join(work, 'image'), dir);
+      await prune(cacheDir);
       progress(`guest image ${id}: ready after ${((performance.now() - began) / 1000).toFixed(1)} s`);
     } finally {
       await rm(work, { recursive: true, force: true });
     }
   });
   return image;
+}
+
+// Labs that still run may stand on an older image.
+const KEPT_IMAGES = 3;
+
+/** Removes all but the newest images. */
+async function prune(cacheDir: string): Promise<void> {
+  const images = (await readdir(cacheDir)).filter((name) => name.startsWith('guest-'));
+  const aged = await Promise.all(
+    images.map(async (name) => ({
+      path: join(cacheDir, name),
+      built: (await stat(join(cacheDir, name))).mtimeMs,
+    })),
+  );
+  aged.sort((a, b) => b.built - a.built);
+  for (const { path } of aged.slice(KEPT_IMAGES)) await rm(path, { recursive: true, force: true });
 }
 
 /** Lets one process at a time build: the others wait for its result. A dead builder's lock does not count. */

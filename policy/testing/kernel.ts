@@ -10,6 +10,8 @@ export function run(program: string, args: readonly string[], input = ''): Promi
         reject(new Error(`${program} ${args.join(' ')}: ${stderr || error.message}`, { cause: error }));
       else resolve(stdout);
     });
+    // A program may end without reading; its exit code tells.
+    child.stdin?.on('error', () => undefined);
     child.stdin?.end(input);
   });
 }

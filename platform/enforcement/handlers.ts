@@ -16,7 +16,7 @@ interface Row {
 
 export function enforcementHandlers(
   { db, signals }: Context,
-  vms: Pick<Directory, 'vm' | 'named' | 'all'>,
+  directory: () => Pick<Directory, 'vm' | 'named' | 'all'>,
 ): Pick<Handlers, 'enforcement.list' | 'enforcement.put'> {
   return {
     async 'enforcement.list'({ caller: { scope } }) {
@@ -27,7 +27,7 @@ export function enforcementHandlers(
         .filter((row) => {
           if (scope.all) return true;
           if (row.scope === 'tenant') return row.name === scope.tenant && scope.vms === null;
-          const vm = row.scope === 'vm' ? vms.vm(row.name) : undefined;
+          const vm = row.scope === 'vm' ? directory().vm(row.name) : undefined;
           return vm !== undefined && visible(scope, vm);
         })
         .map((row) => ({ ...row, at: row.at.toISOString() }));
@@ -49,7 +49,7 @@ export function enforcementHandlers(
           [body.scope, name, body.mode, caller.user.name],
         );
       signals.emit('enforcement', {});
-      const affected = [...vms.all()].filter(
+      const affected = [...directory().all()].filter(
         (vm) =>
           !vm.gone && (body.scope === 'vm' ? vm.id : body.scope === 'tenant' ? vm.tenant : vm.host) === name,
       );
@@ -60,7 +60,7 @@ export function enforcementHandlers(
   /** The id (or a tenant's name) that is stored: names of VMs and hosts may come to mean another. */
   async function resolve(scope: Row['scope'], name: string): Promise<string> {
     if (scope === 'vm') {
-      const vm = vms.vm(name) ?? vms.named(name)[0];
+      const vm = directory().vm(name) ?? directory().named(name)[0];
       if (!vm) throw notFound('VM', name);
       return vm.id;
     }
@@ -76,7 +76,7 @@ export function enforcementHandlers(
       `SELECT 1 FROM documents WHERE kind = 'Tenant' AND name = $1 AND NOT deleted`,
       [name],
     );
-    const reported = tenant ?? [...vms.all()].find((vm) => vm.tenant === name);
+    const reported = tenant ?? [...directory().all()].find((vm) => vm.tenant === name);
     if (!reported) throw notFound('tenant', name);
     return name;
   }

@@ -1,4 +1,5 @@
-// The ends of a trace as people name them: a VM (name or id), an address, or a host (`host/NAME`).
+// The ends of a trace as people name them: a VM (name or id), an address, or a host (`host/NAME`; `host`: the
+// one the other end runs on).
 import type { InventoryNic, InventoryVm, World } from '@wocloud/policy/model.ts';
 import { nicId } from '@wocloud/policy/model.ts';
 import type { End } from '@wocloud/policy/decide.ts';
@@ -19,6 +20,9 @@ export interface Sight {
   host(name: string): string | undefined;
 }
 
+/** Stands for whichever address of its own a host answers on. */
+const ANY_ADDRESS = '0.0.0.0';
+
 const isAddress = (text: string): boolean => {
   try {
     parseAddress(text);
@@ -36,10 +40,11 @@ export function endsNamed(
   network: string | undefined,
 ): Attachment[] {
   const on = (nic: InventoryNic) => network === undefined || nic.network === network;
-  if (text.startsWith('host/')) {
-    const host = sight.host(text.slice(5));
-    if (host === undefined) throw new PlatformError('not-found', `There is no host "${text.slice(5)}".`);
-    return [{ end: { host, address: '' }, vm: null, nic: null }];
+  if (text === 'host' || text.startsWith('host/')) {
+    const name = text.slice(5);
+    const host = name === '' ? '' : sight.host(name);
+    if (host === undefined) throw new PlatformError('not-found', `There is no host "${name}".`);
+    return [{ end: { host, address: ANY_ADDRESS }, vm: null, nic: null }];
   }
   const vms = world.vms.filter(sight.mine);
   if (isAddress(text)) {

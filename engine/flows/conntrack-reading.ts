@@ -45,6 +45,7 @@ export class ConntrackReading implements Reading {
   #view: DataView;
   #now = 0;
   #finished = false;
+  #busy = false;
 
   constructor(setup: ConntrackSetup, to: { sink: Pick<RowSink, 'add'>; tally: Tally; bytes: Uint8Array }) {
     this.#tally = to.tally;
@@ -78,6 +79,7 @@ export class ConntrackReading implements Reading {
   }
 
   #readEvents(): void {
+    this.#busy = false;
     for (let turn = 0; turn < TURNS; turn++) {
       const got = this.#events.receive(this.#eventBuffers);
       if (got === NOTHING) return;
@@ -91,6 +93,7 @@ export class ConntrackReading implements Reading {
       this.#each(this.#eventBuffers, got, this.#onEvent);
       if (got < this.#eventBuffers.count) return;
     }
+    this.#busy = true;
   }
 
   #each(buffers: ReceiveBuffers, count: number, visit: (message: Message) => void): void {
@@ -151,6 +154,10 @@ export class ConntrackReading implements Reading {
     this.#nextDump = this.#waiting.length > 0 ? now : now + Math.max(this.#every, dump.spent / DUMP_SHARE);
     for (const done of this.#served) done();
     this.#served = [];
+  }
+
+  isIdle(): boolean {
+    return !this.#busy && !this.#dump;
   }
 
   due(): number {

@@ -34,6 +34,7 @@ export class LogReading implements Reading {
   readonly #forgeries = new Map<string, Forgery>();
   readonly #sequences = new Map<NetlinkSocket, number>();
   #flushAt = 0;
+  #busy = false;
   #now = 0;
 
   constructor(setup: LogSetup, to: { tally: Tally } & LogHandlers) {
@@ -54,6 +55,7 @@ export class LogReading implements Reading {
 
   readable(socket: NetlinkSocket): void {
     const isRefused = socket === this.#refused;
+    this.#busy = false;
     const visit = (message: Message) => this.#take(message, socket, isRefused);
     for (let turn = 0; turn < TURNS; turn++) {
       const got = socket.receive(this.#buffers);
@@ -68,6 +70,7 @@ export class LogReading implements Reading {
       }
       if (got < this.#buffers.count) return;
     }
+    this.#busy = true;
   }
 
   #take(message: Message, socket: NetlinkSocket, isRefused: boolean): void {
@@ -159,6 +162,10 @@ export class LogReading implements Reading {
       link: packet.link < 0 ? new Uint8Array() : this.#bytes.slice(packet.link, packet.linkEnd),
       payload: packet.payload < 0 ? new Uint8Array() : this.#bytes.slice(packet.payload, packet.payloadEnd),
     });
+  }
+
+  isIdle(): boolean {
+    return !this.#busy;
   }
 
   due(): number {

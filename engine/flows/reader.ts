@@ -64,6 +64,8 @@ export class Reader {
       workerData: { setup, port: port2 },
       transferList: [port2],
       name: 'flow reader',
+      // Rows do not live on its heap; a small nursery keeps a flood's garbage from growing the process.
+      resourceLimits: { maxYoungGenerationSizeMb: 8 },
     });
     this.#exited = new Promise((resolve) => this.#worker.once('exit', () => resolve()));
     this.#worker.once('error', (cause) =>

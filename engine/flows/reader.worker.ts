@@ -11,10 +11,13 @@ import type { Reading, ReaderCommand, ReaderMessage, ReaderSetup } from './readi
 
 /** Rows handed over and not yet taken. Past this we let the kernel's buffers fill, and count what overflows them. */
 const MAX_IN_FLIGHT = 400_000;
+/** ms */
+const NAP = 4;
 
 function run(setup: ReaderSetup, port: MessagePort): void {
   const tally = new Tally(setup.tally);
   const inFlight = new Int32Array(setup.inFlight);
+  const nap = new Int32Array(new SharedArrayBuffer(4));
   const bell = new Bell(setup.bell);
   const post = (message: ReaderMessage, transfer: ArrayBuffer[] = []) => port.postMessage(message, transfer);
   const sink = new RowSink((rows, count) => {
@@ -65,6 +68,8 @@ function run(setup: ReaderSetup, port: MessagePort): void {
         });
       for (const reading of readings) reading.tick();
       if (sink.due() === 0) sink.flush();
+      // A moment for more to come: at a few thousand events a second, waking for each costs more than reading it.
+      if (readings.every((reading) => reading.isIdle())) Atomics.wait(nap, 0, 0, NAP);
     }
   } finally {
     for (const reading of readings) reading.close();

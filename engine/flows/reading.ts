@@ -85,6 +85,8 @@ export interface Reading {
   readable(socket: NetlinkSocket): void;
   /** ms until `tick` has something to do, -1 for never. */
   due(): number;
+  /** It read less than it could have since the last call of `tick`: it can wait a moment. */
+  isIdle(): boolean;
   /** Called after each wait. */
   tick(): void;
   close(): void;

@@ -16,6 +16,10 @@ export interface Config {
   consoleDir: string;
   /** Cookies with the Secure attribute: on when browsers reach us by https. */
   secureCookies: boolean;
+  /** On an empty platform make the user `admin`; its password goes to this new file (0600). */
+  firstAdmin: string | undefined;
+  /** /metrics asks for this bearer token when set. */
+  metricsToken: string | undefined;
 }
 
 const FLAGS = {
@@ -29,6 +33,7 @@ const FLAGS = {
   'link-socket': { type: 'string' },
   'console-dir': { type: 'string' },
   'secure-cookies': { type: 'boolean' },
+  'first-admin': { type: 'string' },
 } as const;
 
 /** Reads flags (`--http-port 8080`) and environment (`WOCLOUD_HTTP_PORT`). Throws with the flag's name on a bad value. */
@@ -67,5 +72,7 @@ export function readConfig(
     },
     consoleDir: setting('console-dir', join(import.meta.dirname, '..', 'console', 'dist')),
     secureCookies: values['secure-cookies'] ?? env['WOCLOUD_SECURE_COOKIES'] === '1',
+    firstAdmin: setting('first-admin', '') || undefined,
+    metricsToken: env['WOCLOUD_METRICS_TOKEN'] || undefined,
   };
 }

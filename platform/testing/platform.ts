@@ -1,20 +1,22 @@
-// The platform's core, running over real HTTP on a private PostgreSQL, with a user of every role.
-import type { FastifyInstance } from 'fastify';
+// The whole platform over real HTTP on a private PostgreSQL and telemetry store, with users of any role at hand.
+import { once } from 'node:events';
 import { createClient, type Client } from '@wocloud/protocol/client.ts';
+import type { ObservedVm } from '@wocloud/protocol/reports.ts';
 import type { User } from '@wocloud/protocol/views.ts';
-import { openCore, type Core, type CoreOptions } from '../core.ts';
+import { createJoinToken } from '../ca/tokens.ts';
 import type { Config } from '../config.ts';
-import type { Handlers } from '../handler.ts';
+import { startPlatform, type Platform } from '../platform.ts';
 import { digest, newTokenId, secret } from '../users/authenticate.ts';
+import { FakeEngine } from './fake-engine.ts';
 import { startTestDatabase, type TestDatabase } from './postgres.ts';
 
-export interface TestPlatform extends TestDatabase {
-  core: Core;
-  http: FastifyInstance;
-  url: string;
+export interface TestPlatform extends Platform {
+  base: TestDatabase;
   /** Makes a user directly and returns a client with their token. */
   user(name: string, as: Partial<Pick<User, 'roles' | 'tenant' | 'tenantRole'>>): Promise<TestUser>;
   anonymous: Client;
+  /** A fake engine that has joined, connected and reported these VMs. */
+  engine(hostname: string, vms?: readonly ObservedVm[]): Promise<FakeEngine>;
 }
 export interface TestUser extends Client {
   id: string;
@@ -22,37 +24,19 @@ export interface TestUser extends Client {
   token: string;
 }
 
-/** VMs as the `vms` table has them, with the tenant their host reports. */
-const vmsOf = ({ context: { db } }: TestDatabase): CoreOptions => ({
-  findVm: (key, scope) =>
-    db.one<{ id: string; tenant: string | null }>(
-      `SELECT id, tenant FROM vms WHERE (id::text = $1 OR name = $1) AND ($2 OR tenant = $3) LIMIT 1`,
-      [key, scope.all, scope.tenant],
-    ),
-  ownVm: async (caller, { spec, metadata }) =>
-    (
-      await db.one<{ id: string }>(
-        'SELECT id FROM vms WHERE tenant = $1 AND ($2::uuid = id OR ($2 IS NULL AND name = $3))',
-        [caller.scope.tenant, spec.id, metadata.name],
-      )
-    )?.id,
-});
-
-export async function startTestPlatform(
-  others: Partial<Handlers> = {},
-  config: Partial<Config> = {},
-): Promise<TestPlatform> {
-  const base = await startTestDatabase(config);
+export async function startTestPlatform(overrides: Partial<Config> = {}): Promise<TestPlatform> {
+  const base = await startTestDatabase({
+    http: { host: '127.0.0.1', port: 0 },
+    link: { host: '127.0.0.1', port: 0, socket: undefined },
+    ...overrides,
+  });
+  const platform = await startPlatform(base.context.config, '0.0.0-test', base.context.log);
   const { db } = base.context;
-  const core = openCore(base.context, vmsOf(base));
-  const http = await core.http(others, '0.0.0-test');
-  const url = await http.listen({ host: '127.0.0.1', port: 0 });
+  const engines: FakeEngine[] = [];
   return {
-    ...base,
-    core,
-    http,
-    url,
-    anonymous: createClient({ baseUrl: url }),
+    ...platform,
+    base,
+    anonymous: createClient({ baseUrl: platform.url }),
     async user(name, { roles = [], tenant = null, tenantRole = null }) {
       const row = await db.one<{ id: string }>(
         'INSERT INTO users (name, password, roles, tenant, tenant_role) VALUES ($1, $2, $3, $4, $5) RETURNING id',
@@ -66,14 +50,33 @@ export async function startTestPlatform(
         digest(key),
       ]);
       const token = `woc_${id}_${key}`;
-      return { ...createClient({ baseUrl: url, token }), id: row?.id ?? '', name, token };
+      return { ...createClient({ baseUrl: platform.url, token }), id: row?.id ?? '', name, token };
+    },
+    async engine(hostname, vms = []) {
+      const { token } = await createJoinToken(platform.context, platform.facts.authority, 'test', 60);
+      const engine = await FakeEngine.start(platform.facts.listener.port, token, hostname);
+      engines.push(engine);
+      engine.inventory(vms);
+      await until(async () => vms.every((vm) => platform.facts.directory.vm(vm.id)));
+      await platform.core.plans.settled();
+      return engine;
     },
     async close() {
-      await http.close();
-      await core.close();
+      for (const engine of engines) engine.cut();
+      await platform.close();
       await base.close();
     },
   };
+}
+
+/** Waits until a condition holds; fails loudly when it does not within `ms`. */
+export async function until(holds: () => Promise<unknown>, ms = 10_000): Promise<void> {
+  const deadline = Date.now() + ms;
+  for (;;) {
+    if (await holds()) return;
+    if (Date.now() > deadline) throw new Error(`not within ${ms} ms: ${holds.toString()}`);
+    await once(AbortSignal.timeout(20), 'abort');
+  }
 }
 
 /** The stable code an awaited call failed with; 'none' when it did not fail. */

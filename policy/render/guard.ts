@@ -19,7 +19,7 @@ const FIXED_CHAINS: Readonly<Record<string, readonly string[]>> = {
   ],
   'guard-ip4': [
     'ip frag-off & 0x3fff != 0 jump guard-fragment4',
-    'udp sport 67 goto refuse-dhcp-server',
+    'udp sport 67 goto refuse-dhcp',
     'udp sport 68 udp dport 67 goto guard-dhcp',
     'iifname . ip saddr @own-ip4 accept',
     'iifname . ip saddr @own-net4 accept',
@@ -55,7 +55,7 @@ const FIXED_CHAINS: Readonly<Record<string, readonly string[]>> = {
   'guard-ip6': [
     'exthdr frag exists jump guard-fragment6',
     'meta l4proto 58 goto guard-icmp6',
-    'udp sport 547 goto refuse-dhcpv6-server',
+    'udp sport 547 goto refuse-dhcpv6',
     'goto own-source6',
   ],
   // Neighbour discovery is never fragmented, and only it needs hop limit 255; pieces that small hide a header.
@@ -108,7 +108,7 @@ const FIXED_CHAINS: Readonly<Record<string, readonly string[]>> = {
   ],
 };
 
-/** A tap that has been quiet this long may log its next refusal at once. */
+/** Per kind, so that a flood of one forgery never hides another; per tap, so that one guest never hides another. */
 const LOGGED = 'type ifname; size 8192; flags dynamic,timeout; timeout 1m;';
 const REFUSED = 'type ifname; size 8192; flags dynamic; counter;';
 
@@ -117,13 +117,13 @@ export function guardTable(state: DesiredState, local: LocalFacts): Table {
   for (const kind of GUARD_KINDS) {
     if (kind === 'route') continue;
     addSet(table, `refused-${kind}`, REFUSED);
+    addSet(table, `logged-${kind}`, LOGGED);
     addChain(table, `refuse-${kind}`, [
       `update @refused-${kind} { iifname }`,
-      `update @logged { iifname limit rate 10/second burst 20 packets } log prefix "${guardPrefix(kind)}" group ${LOG_GROUP.guard} snaplen 128`,
+      `update @logged-${kind} { iifname limit rate 10/second burst 20 packets } log prefix "${guardPrefix(kind)}" group ${LOG_GROUP.guard} snaplen 128`,
       'drop',
     ]);
   }
-  addSet(table, 'logged', LOGGED);
   for (const [name, rules] of Object.entries(FIXED_CHAINS)) addChain(table, name, rules);
   const own = new OwnSets();
   for (const nic of state.nics) {

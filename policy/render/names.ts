@@ -40,20 +40,22 @@ export const slotsOfMark = (mark: number): { out: number; in: number } => ({
   in: mark & 0xffff,
 });
 
+const WORDS = { allow: 'allowed', inspect: 'allowed', drop: 'dropped', reject: 'rejected' } as const;
+
 export interface VerdictLog {
   outSlot: number;
   inSlot: number;
-  action: Action;
+  verdict: (typeof WORDS)[Action];
 }
 
-/** `wocloud:17:0:drop`; the slot of the side that did not decide is 0 (the mark of the packet's connection has it). */
+/** `wocloud:17:0:dropped`; the slot of the side that did not decide is 0 (the mark of the packet's connection has it). */
 export const verdictPrefix = (direction: Direction, slot: number, action: Action): string =>
-  direction === 'out' ? `wocloud:${slot}:0:${action}` : `wocloud:0:${slot}:${action}`;
+  direction === 'out' ? `wocloud:${slot}:0:${WORDS[action]}` : `wocloud:0:${slot}:${WORDS[action]}`;
 
 export function parseVerdictPrefix(prefix: string): VerdictLog | null {
-  const match = /^wocloud:(\d{1,5}):(\d{1,5}):(allow|drop|reject|inspect)\0*$/.exec(prefix);
+  const match = /^wocloud:(\d{1,5}):(\d{1,5}):(allowed|dropped|rejected)\0*$/.exec(prefix);
   if (!match) return null;
-  return { outSlot: Number(match[1]), inSlot: Number(match[2]), action: match[3] as Action };
+  return { outSlot: Number(match[1]), inSlot: Number(match[2]), verdict: match[3] as VerdictLog['verdict'] };
 }
 
 /** What a guest may forge, each by the name its refusal carries. */
@@ -65,9 +67,9 @@ export const GUARD_KINDS = [
   'ipv4',
   'ipv6',
   'fragment',
-  'dhcp-server',
+  'dhcp',
   'dhcp-client',
-  'dhcpv6-server',
+  'dhcpv6',
   'nd',
   'nd-option',
   'nd-dad',
@@ -78,11 +80,11 @@ export const GUARD_KINDS = [
 ] as const;
 export type GuardKind = (typeof GUARD_KINDS)[number];
 
-/** The tap is the log message's input interface. */
-export const guardPrefix = (kind: GuardKind): string => `wocloud-guard:${kind}`;
+/** Which tap it was, the log message says by its input interface; so the rules are the same for all taps. */
+export const guardPrefix = (kind: GuardKind): string => `wocloud-guard:${kind}:`;
 
 export function parseGuardPrefix(prefix: string): GuardKind | null {
-  const match = /^wocloud-guard:([a-z0-9-]+)\0*$/.exec(prefix);
+  const match = /^wocloud-guard:([a-z0-9-]+):.*$/s.exec(prefix);
   return GUARD_KINDS.find((kind) => kind === match?.[1]) ?? null;
 }
 

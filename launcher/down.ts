@@ -40,8 +40,7 @@ async function stopLabs(home: string): Promise<void> {
   const labs = existsSync(join(home, 'lab'))
     ? readdirSync(join(home, 'lab')).filter((name) => name !== 'images')
     : [];
-  for (const scenario of labs)
-    await step(`Stop the lab (${scenario})`, () => clean(defaultLabDir(scenario)));
+  for (const scenario of labs) await step(`Stop the lab (${scenario})`, () => clean(defaultLabDir(scenario)));
 }
 
 function program(command: string, args: string[]): Promise<void> {

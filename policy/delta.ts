@@ -36,6 +36,7 @@ export function diffStates(a: DesiredState, b: DesiredState): DesiredDelta {
 }
 
 function diffPart<T extends Keyed>(a: readonly T[], b: readonly T[]): { upsert: T[]; remove: string[] } {
+  if (a === b) return { upsert: [], remove: [] };
   const before = new Map(a.map((item) => [item.id, item]));
   const upsert: T[] = [];
   for (const item of b) {
@@ -84,7 +85,7 @@ function applyPart<T extends Keyed>(
   items: readonly T[],
   part: { upsert: readonly T[]; remove: readonly string[] },
 ): T[] {
-  if (part.upsert.length === 0 && part.remove.length === 0) return [...items];
+  if (part.upsert.length === 0 && part.remove.length === 0) return items as T[];
   const map = new Map(items.map((item) => [item.id, item]));
   for (const id of part.remove) if (!map.delete(id)) throw mismatch(`removes the unknown ${what} ${id}`);
   for (const item of part.upsert) map.set(item.id, item);
@@ -92,7 +93,9 @@ function applyPart<T extends Keyed>(
 }
 
 function applySets(sets: readonly DesiredSet[], delta: DesiredDelta): DesiredSet[] {
-  const map = new Map(applyPart('set', sets, delta.sets).map((set) => [set.id, set]));
+  const parts = applyPart('set', sets, delta.sets);
+  if (delta.elements.length === 0) return parts;
+  const map = new Map(parts.map((set) => [set.id, set]));
   for (const { set: id, add, remove } of delta.elements) {
     const set = map.get(id);
     if (!set) throw mismatch(`changes the unknown set ${id}`);

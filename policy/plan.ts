@@ -8,7 +8,14 @@ import type {
 } from '@wocloud/protocol/desired.ts';
 import { buildChain, chainId, type BuiltChain } from './chains.ts';
 import { canonical } from './cidr.ts';
-import { NO_DOCUMENTS, nicId, type Documents, type InventoryVm, type World } from './model.ts';
+import {
+  NO_DOCUMENTS,
+  nicId,
+  type Documents,
+  type InventoryNic,
+  type InventoryVm,
+  type World,
+} from './model.ts';
 import { Resolver, ownAddresses } from './resolve.ts';
 import {
   ServiceIndex,
@@ -49,6 +56,8 @@ export class Planner {
   readonly #setsOfHost = new Map<string, readonly string[]>();
   readonly #chains = new Map<string, CachedChain>();
   readonly #sets = new Map<string, DesiredSet>();
+  readonly #nics = new Map<string, { vm: InventoryVm; nic: DesiredNic }>();
+  readonly #states = new Map<string, DesiredState>();
   readonly #tenantUse = new Map<string | null, number>();
   #documents: Documents = NO_DOCUMENTS;
   #expansions = new Map<string, Expansion>();
@@ -111,6 +120,7 @@ export class Planner {
   removeVm(id: string): void {
     const vm = this.#resolver.vm(id);
     if (!vm) return;
+    for (const nic of vm.nics) this.#nics.delete(nicId(id, nic.mac));
     this.#resolver.remove(id);
     this.#useTenant(vm.tenant, -1);
     this.#place(vm, false);
@@ -126,6 +136,7 @@ export class Planner {
 
   removeHost(host: string): void {
     this.#networks.delete(host);
+    this.#states.delete(host);
     this.#dirty.delete(host);
     this.#useSets(host, []);
   }
@@ -158,30 +169,32 @@ export class Planner {
             sets.set(set, this.#set(set, selection, nic.network));
           return built.chain.id;
         }) as [string, string];
-        const addresses = canonical(ownAddresses(nic.addresses).map((p) => p.text));
-        nics.push({
-          id: key,
-          vm: vm.id,
-          name: vm.name,
-          tenant: vm.tenant,
-          mac: nic.mac,
-          network: nic.network,
-          mode: vm.mode,
-          addresses,
-          out,
-          in: into,
-        });
+        nics.push(this.#nic(key, vm, nic, out, into));
       }
     }
     this.#useSets(host, [...sets.keys()]);
     this.#dirty.delete(host);
-    return {
+    const last = this.#states.get(host);
+    const state: DesiredState = {
       generation,
       networks,
-      nics: nics.sort(byId),
-      chains: [...chains.values()].sort(byId),
-      sets: [...sets.values()].sort(byId),
+      nics: unlessSame(nics.sort(byId), last?.nics),
+      chains: unlessSame([...chains.values()].sort(byId), last?.chains),
+      sets: unlessSame([...sets.values()].sort(byId), last?.sets),
     };
+    this.#states.set(host, state);
+    return state;
+  }
+
+  #nic(id: string, vm: InventoryVm, nic: InventoryNic, out: string, into: string): DesiredNic {
+    const cached = this.#nics.get(id);
+    if (cached?.vm === vm && cached.nic.out === out && cached.nic.in === into) return cached.nic;
+    const { name, tenant, mode } = vm;
+    const addresses = canonical(ownAddresses(nic.addresses).map((p) => p.text));
+    const { mac, network } = nic;
+    const made: DesiredNic = { id, vm: vm.id, name, tenant, mac, network, mode, addresses, out, in: into };
+    this.#nics.set(id, { vm, nic: made });
+    return made;
   }
 
   hosts(): string[] {
@@ -348,6 +361,10 @@ const ruleFacts = (rule: ExpandedPolicy['in'][number]): unknown => ({
   ...rule,
   peers: { ...rule.peers, selections: rule.peers.selections.map(selectionFacts) },
 });
+
+/** The list as it was, when it holds the same: whoever compares by identity is done at once. */
+const unlessSame = <T>(now: T[], before: T[] | undefined): T[] =>
+  before && sameItems(now, before) ? before : now;
 
 function sameItems<T>(a: readonly T[], b: readonly T[]): boolean {
   return a === b || (a.length === b.length && a.every((item, i) => item === b[i]));

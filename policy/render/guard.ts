@@ -4,6 +4,7 @@ import { lastAddress, linkLocal, parseCidr } from '../cidr.ts';
 import { digest } from '../digest.ts';
 import { GUARD_KINDS, LOG_GROUP, guardPrefix, isDeviceName, tapChain } from './names.ts';
 import type { LocalFacts } from './local.ts';
+import { remember } from './remember.ts';
 import { addChain, addSet, emptyTable, type Table } from './ruleset.ts';
 
 /** Neighbour discovery is only valid unrouted and undisguised (RFC 4861, RFC 6980). */
@@ -112,7 +113,13 @@ const FIXED_CHAINS: Readonly<Record<string, readonly string[]>> = {
 const LOGGED = 'type ifname; size 8192; flags dynamic,timeout; timeout 1m;';
 const REFUSED = 'type ifname; size 8192; flags dynamic; counter;';
 
-export function guardTable(state: DesiredState, local: LocalFacts): Table {
+/** Independent of all rules: made anew only when NICs, networks or taps change. */
+export const guardTable = (state: DesiredState, local: LocalFacts): Table =>
+  guards(state.nics, [state.networks, local.taps, local.networks], () => makeGuard(state, local));
+
+const guards = remember<readonly DesiredNic[], Table>();
+
+function makeGuard(state: DesiredState, local: LocalFacts): Table {
   const table = emptyTable();
   for (const kind of GUARD_KINDS) {
     if (kind === 'route') continue;

@@ -1,12 +1,13 @@
 // table inet: connection zones per network, and the verdicts of policies on what VMs send each other, the host and beyond.
-import type { DesiredNetwork, DesiredNic, DesiredState } from '@wocloud/protocol/desired.ts';
+import type { DesiredChain, DesiredNetwork, DesiredNic, DesiredState } from '@wocloud/protocol/desired.ts';
 import { linkLocal, parseCidr } from '../cidr.ts';
 import { MLD_TYPES, ND_TYPES } from '../essential.ts';
-import { chainText, verdictRules, type VerdictUse } from './chains.ts';
+import { chainText, verdictRules, type ChainText, type VerdictUse } from './chains.ts';
 import { VARIANTS, LOG_GROUP, chainName, commentOf, counterName, guardPrefix, setName } from './names.ts';
 import { isDeviceName } from './names.ts';
 import type { LocalFacts } from './local.ts';
-import { addChain, addSet, emptyTable, type Table } from './ruleset.ts';
+import { remember } from './remember.ts';
+import { addChain, addSet, emptyTable, type ElementSet, type Table } from './ruleset.ts';
 
 const GROUP_FRAME = 'ether daddr & 01:00:00:00:00:00 == 01:00:00:00:00:00';
 const ND = `icmpv6 type { ${ND_TYPES.join(', ')} }`;
@@ -98,12 +99,21 @@ const BASES: Readonly<Record<string, string>> = {
 export function inetTable(state: DesiredState, local: LocalFacts): Table {
   const table = emptyTable();
   for (const counter of ['invalid', 'forged', 'unroutable']) table.counters.add(counter);
-  addZones(table, state, local);
-  for (const [name, rules] of Object.entries(FIXED_CHAINS)) addChain(table, name, rules, BASES[name]);
-  addDispatch(table, state, local);
+  const fixed = wiring(state.nics, [state.networks, local.networks], () => {
+    const part = emptyTable();
+    addZones(part, state, local);
+    for (const [name, rules] of Object.entries(FIXED_CHAINS)) addChain(part, name, rules, BASES[name]);
+    addDispatch(part, state, local);
+    return part;
+  });
+  for (const [name, set] of fixed.sets) table.sets.set(name, set);
+  for (const [name, chain] of fixed.chains) table.chains.set(name, chain);
   addPolicyChains(table, state, local);
   return table;
 }
+
+/** Everything that does not depend on rules: a policy's change leaves it alone. */
+const wiring = remember<readonly DesiredNic[], Table>();
 
 const usable = (networks: readonly DesiredNetwork[]): DesiredNetwork[] =>
   networks.filter((network) => isDeviceName(network.bridge));
@@ -216,6 +226,15 @@ function addressesOf(nic: DesiredNic): { family: 4 | 6; text: string }[] {
   });
 }
 
+/** A chain's text changes with the chain or its rules' slots only: the literal sets it shows are named by content. */
+const texts = {
+  n: remember<DesiredChain, ChainText>(),
+  h: remember<DesiredChain, ChainText>(),
+  r: remember<DesiredChain, ChainText>(),
+};
+const slotsOf = (chain: DesiredChain, local: LocalFacts): string =>
+  chain.rules.map((rule) => local.slots.get(rule.id)).join();
+
 function addPolicyChains(table: Table, state: DesiredState, local: LocalFacts): void {
   const sets = new Map(state.sets.map((set) => [set.id, set]));
   const chains = new Map(state.chains.map((chain) => [chain.id, chain]));
@@ -227,7 +246,11 @@ function addPolicyChains(table: Table, state: DesiredState, local: LocalFacts): 
       const chain = chains.get(id);
       for (const variant of VARIANTS) {
         // A chain that is missing lets nothing through.
-        const text = chain && chainText(chain, direction, variant, sets, local.slots);
+        const text =
+          chain &&
+          texts[variant](chain, [slotsOf(chain, local)], () =>
+            chainText(chain, direction, variant, sets, local.slots),
+          );
         addChain(table, chainName(id, variant), text?.rules ?? ['drop']);
         for (const [name, use] of text?.verdicts ?? []) verdicts.set(name, use);
         for (const set of text?.sets ?? []) used.add(set);
@@ -242,11 +265,16 @@ function addPolicyChains(table: Table, state: DesiredState, local: LocalFacts): 
 
 /** A set of addresses as two named sets, one per family. */
 export function addAddressSets(table: Table, id: string, elements: readonly string[]): void {
-  for (const family of [4, 6] as const)
-    addSet(
-      table,
-      setName(id, family),
-      `type ipv${family}_addr; flags interval; comment "${commentOf(id)}";`,
-      elements.filter((element) => element.includes(':') === (family === 6)),
-    );
+  const sets = split(elements, [id], () => {
+    const of = (family: 4 | 6): ElementSet => ({
+      kind: 'set',
+      header: `type ipv${family}_addr; flags interval; comment "${commentOf(id)}";`,
+      elements: new Map(elements.filter((e) => e.includes(':') === (family === 6)).map((e) => [e, ''])),
+      dynamic: false,
+    });
+    return { 4: of(4), 6: of(6) };
+  });
+  for (const family of [4, 6] as const) table.sets.set(setName(id, family), sets[family]);
 }
+
+const split = remember<readonly string[], Record<4 | 6, ElementSet>>();

@@ -9,6 +9,7 @@ export interface LocalNetwork {
   otherPorts: readonly string[];
 }
 
+/** Keep the maps that did not change: rendering notices by identity what it need not do again. */
 export interface LocalFacts {
   /** Tap device by NIC id, for NICs that have one now. */
   taps: ReadonlyMap<string, string>;

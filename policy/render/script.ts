@@ -20,6 +20,7 @@ export function buildRuleset(state: DesiredState, local: LocalFacts): Ruleset {
 export interface Existing {
   chains: readonly string[];
   sets: readonly string[];
+  maps: readonly string[];
   counters: readonly string[];
 }
 
@@ -88,16 +89,21 @@ function changeElements(
 function takeOver(id: TableId, old: Existing, table: Table): string[] {
   const stale = {
     chains: old.chains.filter((name) => !table.chains.has(name)),
-    sets: old.sets.filter((name) => !table.sets.has(name)),
     counters: old.counters.filter((name) => !table.counters.has(name)),
   };
-  const kept = old.sets.filter((name) => table.sets.get(name)?.dynamic === false);
+  const sets = [
+    ...old.sets.map((name) => ({ kind: 'set', name })),
+    ...old.maps.map((name) => ({ kind: 'map', name })),
+  ];
+  const flushed = sets.filter(({ name }) => table.sets.get(name)?.dynamic !== true);
   return [
     ...declare(id, table),
     ...old.chains.map((name) => `flush chain ${id} ${name}`),
-    ...[...kept, ...stale.sets].map((name) => `flush set ${id} ${name}`),
+    ...flushed.map(({ kind, name }) => `flush ${kind} ${id} ${name}`),
     ...stale.chains.map((name) => `delete chain ${id} ${name}`),
-    ...stale.sets.map((name) => `delete set ${id} ${name}`),
+    ...sets
+      .filter(({ name }) => !table.sets.has(name))
+      .map(({ kind, name }) => `delete ${kind} ${id} ${name}`),
     ...stale.counters.map((name) => `delete counter ${id} ${name}`),
     ...fill(id, table),
   ];
@@ -112,6 +118,7 @@ export function deltaScript(from: Ruleset, to: Ruleset): string {
 }
 
 function tableDelta(id: TableId, from: Table, to: Table): string[] {
+  if (from === to) return [];
   const fresh: Table = {
     counters: new Set([...to.counters].filter((name) => !from.counters.has(name))),
     sets: new Map([...to.sets].filter(([name, set]) => from.sets.get(name)?.header !== set.header)),
@@ -135,9 +142,10 @@ function tableDelta(id: TableId, from: Table, to: Table): string[] {
     if (old.elements === set.elements) same.add(name);
     else lines.push(...changeElements('delete', id, name, missing(old.elements, set.elements)));
   }
-  for (const [name, set] of goneSets) if (set.elements.size > 0) lines.push(`flush set ${id} ${name}`);
+  for (const [name, set] of goneSets)
+    if (set.elements.size > 0) lines.push(`flush ${set.kind} ${id} ${name}`);
   for (const [name] of goneChains) lines.push(`delete chain ${id} ${name}`);
-  for (const [name] of goneSets) lines.push(`delete set ${id} ${name}`);
+  for (const [name, set] of goneSets) lines.push(`delete ${set.kind} ${id} ${name}`);
   lines.push(...declare(id, fresh));
   for (const [name, chain] of [...changed, ...fresh.chains]) lines.push(...addRules(id, name, chain));
   for (const [name, set] of kept)

@@ -14,7 +14,7 @@ command('ip link set out0 arp off up');
 command('ip addr add 10.127.0.1/32 dev out0');
 command('ip route add 10.128.0.0/9 dev out0 src 10.127.0.1');
 nft(
-  'table inet bench {\n chain out { type filter hook output priority 0; policy accept;\n ct state new accept\n }\n}',
+  'table inet bench {\n chain zones { type filter hook output priority raw;\n ct zone set 1\n }\n chain out { type filter hook output priority 0; policy accept;\n ct state new accept\n }\n}',
 );
 sysctl('net.netfilter.nf_conntrack_acct', 1);
 sysctl('net.netfilter.nf_conntrack_timestamp', 1);

@@ -3,7 +3,7 @@ import { startFlows } from '@wocloud/engine/flows/flows.ts';
 import { fixedDirectory, nic } from '@wocloud/engine/flows/testing/directory.ts';
 
 const directory = fixedDirectory([
-  nic({ vm: 'vm', mac: '52:54:00:00:00:01', network: 'net', addresses: ['10.127.0.1'] }),
+  nic({ vm: 'vm', mac: '52:54:00:00:00:01', zone: 1, network: 'net', addresses: ['10.127.0.1'] }),
 ]);
 const counts = { start: 0, update: 0, end: 0, drop: 0 };
 const identities = { start: 0n, end: 0n };

@@ -78,25 +78,31 @@ export class StagedCache {
   }
 }
 
+/** How an address of a connection becomes a NIC. */
+export interface Surroundings {
+  directory: Directory;
+  staged: Pick<StagedCache, 'of'>;
+  /** NICs by address where the host itself routes: zone 0. */
+  routed: { byAddress(ip: string): LocalNic | undefined };
+}
+
 /** The records of `count` rows, in order. `foreign` counts those of no NIC of ours. */
 export function conntrackRecords(
-  directory: Directory,
-  staged: Pick<StagedCache, 'of'>,
+  around: Surroundings,
   bytes: Uint8Array,
   view: DataView,
   count: number,
 ): { records: FlowRecord[]; foreign: number } {
   const records: FlowRecord[] = [];
   for (let i = 0; i < count; i++) {
-    const record = conntrackRecord(directory, staged, bytes, view, i * ROW);
+    const record = conntrackRecord(around, bytes, view, i * ROW);
     if (record) records.push(record);
   }
   return { records, foreign: count - records.length };
 }
 
 function conntrackRecord(
-  directory: Directory,
-  staged: Pick<StagedCache, 'of'>,
+  { directory, staged, routed }: Surroundings,
   bytes: Uint8Array,
   view: DataView,
   at: number,
@@ -105,16 +111,17 @@ function conntrackRecord(
   const family = view.getUint8(at + FAMILY);
   const src = addressText(bytes, at + SRC, family);
   let dst = addressText(bytes, at + DST, family);
-  const source = directory.byAddress(zone, src);
-  let destination = directory.byAddress(zone, dst);
+  const nicOf = (ip: string) => (zone === 0 ? routed.byAddress(ip) : directory.byAddress(zone, ip));
+  const source = nicOf(src);
+  let destination = nicOf(dst);
   if (!destination && !sameAddress(view, at + DST, at + REPLY_SRC)) {
     // The destination was translated (a forwarded port): who answers is who was meant.
     const answers = addressText(bytes, at + REPLY_SRC, family);
-    destination = directory.byAddress(zone, answers);
+    destination = nicOf(answers);
     if (destination) dst = answers;
   }
   if (!source && !destination) return undefined;
-  const network = directory.networkOfZone(zone)?.id ?? source?.network ?? destination?.network ?? '';
+  const network = directory.networkOfZone(zone)?.id ?? (source?.network || destination?.network || '');
   const protocol = view.getUint8(at + PROTOCOL);
   const sport = view.getUint16(at + SPORT, true);
   const dport = view.getUint16(at + DPORT, true);

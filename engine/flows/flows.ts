@@ -2,12 +2,14 @@
 import type { FlowRecord } from '@wocloud/protocol/flow.ts';
 import type { EngineAlert } from '@wocloud/protocol/reports.ts';
 import type { Directory } from '../directory.ts';
+import { Answers } from './answers.ts';
 import { deleteConnections, type ConnectionMatch } from './connections.ts';
 import { conntrackRecords, StagedCache } from './conntrack.ts';
 import { GuardAlerts } from './guard-alerts.ts';
 import { NicFinder } from './ports.ts';
 import { Reader, type ReaderError } from './reader.ts';
 import { RefusalRecords } from './refusals.ts';
+import { RoutedNics } from './routes.ts';
 
 export interface FlowsLog {
   info(fields: object, message: string): void;
@@ -47,10 +49,12 @@ export interface Flows {
 export async function startFlows(options: FlowsOptions): Promise<Flows> {
   const { directory } = options;
   const staged = new StagedCache(directory);
+  const routed = new RoutedNics(directory);
   const finder = new NicFinder(directory);
   const refusals = new RefusalRecords(directory, finder, staged);
   const guard = new GuardAlerts(directory, finder, options.alert);
-  const own = { 'flows.records': 0, 'flows.foreign': 0, 'flows.reader_failures': 0, 'refusals.foreign': 0 };
+  const answers = new Answers();
+  const own = { 'flows.records': 0, 'flows.foreign': 0, 'flows.reader_failures': 0 };
   const emit = (records: FlowRecord[]) => {
     if (records.length === 0) return;
     own['flows.records'] += records.length;
@@ -61,14 +65,15 @@ export async function startFlows(options: FlowsOptions): Promise<Flows> {
     ...(options.dumpEvery === undefined ? {} : { dumpEvery: options.dumpEvery }),
     ...(options.room === undefined ? {} : { room: options.room }),
     rows: (bytes, view, count) => {
-      const { records, foreign } = conntrackRecords(directory, staged, bytes, view, count);
+      const { records, foreign } = conntrackRecords({ directory, staged, routed }, bytes, view, count);
       own['flows.foreign'] += foreign;
       emit(records);
     },
     refusals: (list) => {
-      const records = list.flatMap((refusal) => refusals.record(refusal) ?? []);
-      own['refusals.foreign'] += list.length - records.length;
-      emit(records);
+      emit(list.flatMap((refusal) => refusals.record(refusal) ?? []));
+    },
+    unanswered: (list) => {
+      for (const packet of list) answers.take(packet);
     },
     forgeries: (list) => {
       for (const forgery of list) guard.take(forgery);
@@ -78,17 +83,21 @@ export async function startFlows(options: FlowsOptions): Promise<Flows> {
       options.log.warn({ error: error.message, cause: error.cause }, 'flow reader stopped');
     },
   });
+  const stop = async () => {
+    await reader.stop();
+    answers.close();
+    guard.close();
+    finder.close();
+    routed.close();
+    staged.close();
+  };
+  let stopped: Promise<void> | undefined;
   return {
     get counters() {
-      return { ...own, ...guard.counters, ...reader.tally.all() };
+      return { ...own, ...refusals.counters, ...guard.counters, ...answers.counters, ...reader.tally.all() };
     },
     deleteConnections,
     dump: () => reader.dump(),
-    stop: async () => {
-      await reader.stop();
-      guard.close();
-      finder.close();
-      staged.close();
-    },
+    stop: () => (stopped ??= stop()),
   };
 }

@@ -1,10 +1,11 @@
 // Packets the guard refused because they were forged → alerts that name the VM and what it forged.
-// The log prefix says which kind and where: `wocloud-guard:<kind>:<tap or nic id>`. The first of a kind from a NIC
+// The log prefix says which kind: `wocloud-guard:<kind>:`; the port it came in by says who. The first of a kind from a NIC
 // alerts at once; after that the same is told at most every few seconds, with its count.
 import type { EngineAlert } from '@wocloud/protocol/reports.ts';
 import type { Directory, LocalNic } from '../directory.ts';
 import { readEvidence, type Evidence } from './evidence.ts';
 import type { NicFinder } from './ports.ts';
+import { macText } from './packet.ts';
 import type { Forgery } from './reading.ts';
 
 const PREFIX = /^wocloud-guard:([a-z0-9-]{1,32}):(.{0,64})$/;
@@ -18,6 +19,21 @@ const WHAT: Record<string, { title: (e: Evidence) => string; severity: EngineAle
   arp: { title: (e) => `an ARP ${e['arp'] ?? 'message'} claiming ${claim(e)}`, severity: 'high' },
   nd: {
     title: (e) => `a ${e['message'] ?? 'neighbour discovery message'} claiming ${claim(e)}`,
+    severity: 'high',
+  },
+  'nd-option': {
+    title: (e) =>
+      `a ${e['message'] ?? 'neighbour discovery message'} with a link-layer address that is not its own (${e['claimedMac'] ?? '?'})`,
+    severity: 'high',
+  },
+  'nd-dad': {
+    title: (e) => `a claim to an address that is not its own (${e['target'] ?? '?'})`,
+    severity: 'high',
+  },
+  redirect: { title: (e) => `a redirect (of ${e['target'] ?? '?'})`, severity: 'high' },
+  'dhcp-client': { title: () => 'a DHCP request in the name of another MAC address', severity: 'high' },
+  route: {
+    title: (e) => `a packet from an address of another network (${e['claimedIp'] ?? '?'})`,
     severity: 'high',
   },
   ra: { title: (e) => `a router advertisement (prefix ${e['prefix'] ?? 'none'})`, severity: 'high' },
@@ -70,8 +86,10 @@ export class GuardAlerts {
     const nic =
       this.#directory.byTap(where) ??
       this.#directory.nics().find((n) => n.id === where) ??
-      this.#finder.byPort(forgery.inIndex);
-    const key = `${kind}:${nic?.id ?? where}`;
+      this.#finder.byPort(forgery.inIndex) ??
+      // What was reassembled or routed may have lost its port; its MAC was checked where it came in.
+      (kind === 'fragment' || kind === 'route' ? this.#finder.byMac(sourceMac(forgery)) : undefined);
+    const key = `${kind}:${nic?.id ?? (where || this.#finder.names.of(forgery.inIndex))}`;
     const known = this.#keys.get(key);
     if (known) {
       known.count += forgery.packets;
@@ -129,6 +147,7 @@ function describe(
   finder: NicFinder,
 ): EngineAlert {
   const evidence = readEvidence(forgery);
+  if (kind === 'theft') return describeTheft(key, evidence, forgery, finder);
   const what = WHAT[kind];
   const who = nic
     ? `VM ${nic.name}`
@@ -146,5 +165,23 @@ function describe(
       tap: nic?.tap ?? finder.names.of(forgery.inIndex),
       ...(nic ? { nic: nic.id, ownMac: nic.mac, ownAddresses: nic.addresses.join(' ').slice(0, 2000) } : {}),
     },
+  };
+}
+
+const sourceMac = (forgery: Forgery) => (forgery.link.length >= 12 ? macText(forgery.link, 6) : '');
+
+/** A frame in the name of one of our NICs that came in by a port that is not its tap: the VM is the victim. */
+function describeTheft(key: string, evidence: Evidence, forgery: Forgery, finder: NicFinder): EngineAlert {
+  const victim = finder.byMac(sourceMac(forgery));
+  const port = finder.names.of(forgery.inIndex) || 'an unknown port';
+  return {
+    kind: 'spoof.theft',
+    key,
+    severity: 'high',
+    title: `A frame with the MAC address of ${victim ? `VM ${victim.name}` : 'a protected VM'} (${sourceMac(forgery)}) came in by ${port}`,
+    vm: victim?.vm ?? null,
+    time: forgery.time,
+    count: forgery.packets,
+    evidence: { ...evidence, port },
   };
 }

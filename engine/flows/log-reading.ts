@@ -1,11 +1,17 @@
 // Reads the kernel's log groups: refused packets (added up per flow and rule) and forged ones (a sample per NIC).
 // What the guests can make the kernel say is bounded here, before it costs the engine anything.
-import { emptyPacket, openLogGroup, parseLog, type LoggedPacket } from '../netlink/log-message.ts';
+import {
+  emptyPacket,
+  openLogGroup,
+  parseLog,
+  type LogGroup,
+  type LoggedPacket,
+} from '../netlink/log-message.ts';
 import { eachMessage, type Message } from '../netlink/message.ts';
 import { OVERRUN, NOTHING, ReceiveBuffers, type NetlinkSocket } from '../netlink/socket.ts';
 import { decodePacket, ipText, macText } from './packet.ts';
 import { microseconds } from './clock.ts';
-import type { Forgery, LogSetup, Reading, Refusal } from './reading.ts';
+import type { Forgery, LogSetup, Reading, Refusal, Unanswered } from './reading.ts';
 import type { Tally, TallyName } from './tally.ts';
 
 /** How long equal refusals are added up, ms. */
@@ -18,12 +24,19 @@ const TURNS = 8;
 export interface LogHandlers {
   refusals(list: Refusal[]): void;
   forgeries(list: Forgery[]): void;
+  unanswered(list: Unanswered[]): void;
 }
+
+type Group = (typeof GROUPS)[keyof typeof GROUPS];
+const GROUPS = {
+  refused: { packets: 'refusals.packets', lost: 'refusals.lost' },
+  forged: { packets: 'guard.packets', lost: 'guard.lost' },
+  unanswered: { packets: 'answers.packets', lost: 'answers.lost' },
+} as const satisfies Record<string, { packets: TallyName; lost: TallyName }>;
 
 export class LogReading implements Reading {
   readonly sockets: readonly NetlinkSocket[];
-  readonly #refused: NetlinkSocket;
-  readonly #forged: NetlinkSocket;
+  readonly #groups = new Map<NetlinkSocket, Group>();
   readonly #buffers = new ReceiveBuffers(32, 65_536);
   readonly #bytes: Uint8Array;
   readonly #text: Buffer;
@@ -42,21 +55,26 @@ export class LogReading implements Reading {
     this.#hand = to;
     this.#bytes = new Uint8Array(this.#buffers.view.buffer);
     this.#text = Buffer.from(this.#buffers.view.buffer);
-    const room = 8 * 1024 * 1024;
-    this.#refused = openLogGroup({ group: setup.refusals, copy: 128, hold: 5 }, room);
+    const groups: [LogGroup, Group][] = [
+      [{ group: setup.refusals, copy: 128, hold: 5, collect: 64 }, GROUPS.refused],
+      [{ group: setup.guard, copy: 128, hold: 5, collect: 64 }, GROUPS.forged],
+      // Somebody is waiting to be told that he was refused.
+      [{ group: setup.unanswered, copy: 128, hold: 1, collect: 1 }, GROUPS.unanswered],
+    ];
     try {
-      this.#forged = openLogGroup({ group: setup.guard, copy: 128, hold: 5 }, room);
+      for (const [group, what] of groups) this.#groups.set(openLogGroup(group, 8 * 1024 * 1024), what);
     } catch (error) {
-      this.#refused.close();
+      this.close();
       throw error;
     }
-    this.sockets = [this.#refused, this.#forged];
+    this.sockets = [...this.#groups.keys()];
   }
 
   readable(socket: NetlinkSocket): void {
-    const isRefused = socket === this.#refused;
+    const group = this.#groups.get(socket);
+    if (!group) return;
     this.#busy = false;
-    const visit = (message: Message) => this.#take(message, socket, isRefused);
+    const visit = (message: Message) => this.#take(message, socket, group);
     for (let turn = 0; turn < TURNS; turn++) {
       const got = socket.receive(this.#buffers);
       if (got === NOTHING) return;
@@ -73,18 +91,22 @@ export class LogReading implements Reading {
     this.#busy = true;
   }
 
-  #take(message: Message, socket: NetlinkSocket, isRefused: boolean): void {
+  #take(message: Message, socket: NetlinkSocket, group: Group): void {
     const packet = this.#packet;
     if (message.type >> 8 !== 4) return;
     if (!parseLog(this.#buffers.view, message.start, message.end, packet)) {
       this.#tally.add('flows.malformed');
       return;
     }
-    this.#follow(socket, packet.sequence, isRefused ? 'refusals.lost' : 'guard.lost');
-    this.#tally.add(isRefused ? 'refusals.packets' : 'guard.packets');
+    this.#follow(socket, packet.sequence, group.lost);
+    this.#tally.add(group.packets);
+    if (group === GROUPS.unanswered) {
+      this.#leaveUnanswered(packet);
+      return;
+    }
     if (this.#refusals.size + this.#forgeries.size === 0) this.#flushAt = performance.now() + WINDOW;
     const prefix = packet.prefix < 0 ? '' : this.#text.toString('latin1', packet.prefix, packet.prefixEnd);
-    if (isRefused) this.#refuse(packet, prefix);
+    if (group === GROUPS.refused) this.#refuse(packet, prefix);
     else this.#forge(packet, prefix);
   }
 
@@ -164,6 +186,17 @@ export class LogReading implements Reading {
     });
   }
 
+  #leaveUnanswered(packet: LoggedPacket): void {
+    if (packet.payload < 0 || packet.link < 0) return;
+    this.#hand.unanswered([
+      {
+        inIndex: packet.physInIndex || packet.inIndex,
+        link: this.#bytes.slice(packet.link, packet.linkEnd),
+        payload: this.#bytes.slice(packet.payload, packet.payloadEnd),
+      },
+    ]);
+  }
+
   isIdle(): boolean {
     return !this.#busy;
   }
@@ -187,7 +220,7 @@ export class LogReading implements Reading {
 
   close(): void {
     this.#flush();
-    for (const socket of this.sockets) socket.close();
+    for (const socket of this.#groups.keys()) socket.close();
     this.#buffers.free();
   }
 }

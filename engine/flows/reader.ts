@@ -1,10 +1,11 @@
 // The engine's side of the reading thread: starts it, takes its rows, stops it.
 import { readFileSync, readlinkSync } from 'node:fs';
 import { MessageChannel, Worker, type MessagePort } from 'node:worker_threads';
+import { LOG_GROUP } from '@wocloud/policy/render/names.ts';
 import { ROW } from '../netlink/conntrack-row.ts';
 import { Bell } from '../netlink/socket.ts';
 import { Tally } from './tally.ts';
-import type { Forgery, Refusal, ReaderCommand, ReaderMessage, ReaderSetup } from './reading.ts';
+import type { Forgery, ReaderCommand, ReaderMessage, ReaderSetup, Refusal, Unanswered } from './reading.ts';
 
 /** The flow reader could not start, or died. */
 export class ReaderError extends Error {
@@ -16,6 +17,7 @@ export interface ReaderOptions {
   rows(bytes: Uint8Array, view: DataView, count: number): void;
   refusals(list: Refusal[]): void;
   forgeries(list: Forgery[]): void;
+  unanswered(list: Unanswered[]): void;
   /** The thread died by itself, with the reason. */
   failed(error: ReaderError): void;
   /** Keeps flows' identity across restarts; a path on a tmpfs. '' for none. */
@@ -55,7 +57,7 @@ export class Reader {
           close: sysctl('nf_conntrack_tcp_timeout_close') ?? 10,
         },
       },
-      logs: { refusals: 100, guard: 101 },
+      logs: { refusals: LOG_GROUP.verdict, guard: LOG_GROUP.guard, unanswered: LOG_GROUP.refuse },
     };
     this.#port = port1;
     this.#port.on('message', (message: ReaderMessage) => this.#take(message, options));
@@ -100,6 +102,9 @@ export class Reader {
         return;
       case 'forgeries':
         options.forgeries(message.list);
+        return;
+      case 'unanswered':
+        options.unanswered(message.list);
         return;
       case 'done':
         this.#dumps.get(message.id)?.();

@@ -40,6 +40,7 @@ function run(setup: ReaderSetup, port: MessagePort): void {
         tally,
         refusals: (list) => post({ kind: 'refusals', list }),
         forgeries: (list) => post({ kind: 'forgeries', list }),
+        unanswered: (list) => post({ kind: 'unanswered', list }),
       }),
     );
     const sockets = readings.flatMap((reading) => reading.sockets.map((socket) => ({ reading, socket })));

@@ -18,6 +18,7 @@ export interface ConntrackSetup {
 export interface LogSetup {
   refusals: number;
   guard: number;
+  unanswered: number;
 }
 
 /** Equal refused packets, added up. Interfaces are indexes, 0 for none; MACs '' where the kernel did not tell. */
@@ -57,6 +58,14 @@ export interface Forgery {
   payload: Uint8Array;
 }
 
+/** A rejected packet whose sender the host itself cannot answer. */
+export interface Unanswered {
+  /** The port it came in by. */
+  inIndex: number;
+  link: Uint8Array;
+  payload: Uint8Array;
+}
+
 export interface ReaderSetup {
   tally: SharedArrayBuffer;
   /** One Int32: rows handed over and not yet taken. */
@@ -74,6 +83,7 @@ export type ReaderMessage =
   | { kind: 'rows'; rows: ArrayBuffer; count: number }
   | { kind: 'refusals'; list: Refusal[] }
   | { kind: 'forgeries'; list: Forgery[] }
+  | { kind: 'unanswered'; list: Unanswered[] }
   | { kind: 'done'; id: number }
   | { kind: 'stopped' }
   | { kind: 'failed'; message: string };

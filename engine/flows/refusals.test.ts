@@ -50,6 +50,9 @@ table inet test {
     tcp dport 1003 log prefix "wocloud:0:9:dropped" group 100 snaplen 128 drop
     icmp type echo-request log prefix "wocloud:0:9:dropped" group 100 drop
     icmpv6 type echo-request log prefix "wocloud:0:9:dropped" group 100 drop
+    udp dport 1007 log prefix "wocloud-refuse" group 102 snaplen 128 drop
+    tcp dport 1008 log prefix "wocloud-refuse" group 102 snaplen 128 drop
+    udp dport 1009 log prefix "wocloud:7:0:allowed" group 100 snaplen 128
     udp dport 1004 log prefix "somebody else's" group 100 drop
   }
   chain input { type filter hook input priority 0; policy accept;
@@ -61,13 +64,13 @@ table inet test {
 }
 table netdev guard {
   chain tap-a { type filter hook ingress device "tap-a" priority -100; policy accept;
-    ether saddr != ${A} log prefix "wocloud-guard:mac:tap-a" group 101 snaplen 128 drop
-    arp saddr ip != 10.0.0.1 log prefix "wocloud-guard:arp:tap-a" group 101 snaplen 128 drop
-    vlan id 5 log prefix "wocloud-guard:vlan:tap-a" group 101 snaplen 128 drop
-    icmpv6 type nd-neighbor-advert log prefix "wocloud-guard:nd:tap-a" group 101 snaplen 128 drop
-    icmpv6 type nd-router-advert log prefix "wocloud-guard:ra:tap-a" group 101 snaplen 128 drop
-    udp sport 67 log prefix "wocloud-guard:dhcp:tap-a" group 101 snaplen 128 drop
-    ip saddr != 10.0.0.1 log prefix "wocloud-guard:ipv4:tap-a" group 101 snaplen 128 drop
+    ether saddr != ${A} log prefix "wocloud-guard:mac:" group 101 snaplen 128 drop
+    arp saddr ip != 10.0.0.1 log prefix "wocloud-guard:arp:" group 101 snaplen 128 drop
+    vlan id 5 log prefix "wocloud-guard:vlan:" group 101 snaplen 128 drop
+    icmpv6 type nd-neighbor-advert log prefix "wocloud-guard:nd:" group 101 snaplen 128 drop
+    icmpv6 type nd-router-advert log prefix "wocloud-guard:ra:" group 101 snaplen 128 drop
+    udp sport 67 log prefix "wocloud-guard:dhcp:" group 101 snaplen 128 drop
+    ip saddr != 10.0.0.1 log prefix "wocloud-guard:ipv4:" group 101 snaplen 128 drop
   }
 }`;
 
@@ -154,6 +157,20 @@ test('what is refused between a VM and the host names the VM', async () => {
   socket.close();
   const down = await dropped(1006);
   assert.deepEqual([down.srcVm, down.dstVm, down.point], ['', 'vm-b', 'destination']);
+});
+
+test('who is rejected where the host has no route is told so at once', async () => {
+  const refused = await a.script(`
+    import { connect } from 'node:net';
+    const began = performance.now();
+    connect({ port: 1008, host: '10.0.0.2' }).on('error', (error) => console.log(error.code, performance.now() - began < 500));`);
+  assert.equal(refused, 'ECONNREFUSED true');
+  assert.equal(flows.counters['answers.sent'], 1);
+});
+
+test('what a rule lets through and logs is counted, and no refusal', async () => {
+  await send(0x0800, ip('10.0.0.1', '10.0.0.2', 17, udp(4006, 1009)));
+  await until('allowed', () => flows.counters['refusals.allowed'] === 1, 2000);
 });
 
 test('a packet somebody else logs to the group is counted, and not taken for ours', async () => {

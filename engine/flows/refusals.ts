@@ -1,15 +1,17 @@
 // Refused packets → flow records of kind `drop`, with the rule that refused them and the NICs they ran between.
-// The log prefix says which: `wocloud:<slot out>:<slot in>:<dropped|rejected>`.
+// The log prefix says which: `wocloud:<slot out>:<slot in>:<dropped|rejected>`. Rules that allow and log say
+// `allowed`: what they let through is in the connections' records already, so it is counted and left at that.
 import type { FlowRecord } from '@wocloud/protocol/flow.ts';
+import { parseVerdictPrefix } from '@wocloud/policy/render/names.ts';
 import type { Directory, LocalNic } from '../directory.ts';
 import { pointOf, type StagedCache } from './conntrack.ts';
 import type { NicFinder } from './ports.ts';
 import type { Refusal } from './reading.ts';
 
-const PREFIX = /^wocloud:(\d{1,5}):(\d{1,5}):(dropped|rejected)$/;
-
 /** Makes records of refusals. Identities of drops never meet those of connections: the top bit is theirs. */
 export class RefusalRecords {
+  /** Packets: of no NIC of ours or with somebody else's prefix; let through and logged. */
+  readonly counters = { 'refusals.foreign': 0, 'refusals.allowed': 0 };
   readonly #directory: Directory;
   readonly #finder: NicFinder;
   readonly #staged: Pick<StagedCache, 'of'>;
@@ -24,11 +26,20 @@ export class RefusalRecords {
 
   /** The record, or undefined when the prefix is not ours or no NIC of ours is concerned. */
   record(refusal: Refusal): FlowRecord | undefined {
-    const said = PREFIX.exec(refusal.prefix);
-    if (!said) return undefined;
-    const [slotOut, slotIn] = [Number(said[1]), Number(said[2])];
+    const said = parseVerdictPrefix(refusal.prefix);
+    if (!said) {
+      this.counters['refusals.foreign'] += refusal.packets;
+      return undefined;
+    }
+    if (said.verdict === 'allowed') {
+      this.counters['refusals.allowed'] += refusal.packets;
+      return undefined;
+    }
     const { source, destination } = this.#ends(refusal);
-    if (!source && !destination) return undefined;
+    if (!source && !destination) {
+      this.counters['refusals.foreign'] += refusal.packets;
+      return undefined;
+    }
     const network = source?.network || destination?.network || '';
     const { src, dst, protocol, sport, dport } = refusal;
     const staged = this.#staged.of(source, destination, { network, src, dst, protocol, sport, dport });
@@ -51,9 +62,9 @@ export class RefusalRecords {
       packetsIn: 0,
       bytesOut: refusal.bytes,
       bytesIn: 0,
-      verdict: said[3] === 'rejected' ? 'rejected' : 'dropped',
-      ruleOut: this.#directory.rule(slotOut),
-      ruleIn: this.#directory.rule(slotIn),
+      verdict: said.verdict,
+      ruleOut: this.#directory.rule(said.outSlot),
+      ruleIn: this.#directory.rule(said.inSlot),
       stagedVerdict: staged.verdict,
       stagedRule: staged.rule,
     };

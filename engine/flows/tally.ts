@@ -28,6 +28,9 @@ export const TALLIES = [
   'guard.lost',
   /** Forged packets that are in no alert because too many different ones came at once. */
   'guard.overflow',
+  /** Rejected packets the host could not answer by itself. */
+  'answers.packets',
+  'answers.lost',
   'observe.packets',
   'observe.lost',
   /** Observed flows without a place in the table. */

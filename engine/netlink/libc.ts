@@ -58,11 +58,12 @@ export function lastErrno(): number {
 
 export const sys = call;
 
-/** A block of native memory with a fixed address. `free` once, and never touch its views afterwards. */
+/** A block of native memory with a fixed address. Never touch its views after `free`. */
 export class NativeBlock {
   readonly address: bigint;
   readonly bytes: Uint8Array;
   readonly view: DataView;
+  #freed = false;
 
   constructor(size: number) {
     this.address = koffi.alloc('uint8_t', size) as bigint;
@@ -73,6 +74,8 @@ export class NativeBlock {
   }
 
   free(): void {
+    if (this.#freed) return;
+    this.#freed = true;
     koffi.free(this.address);
   }
 }

@@ -133,13 +133,15 @@ export interface LogGroup {
   copy: number;
   /** The kernel holds packets back for at most this long, in hundredths of a second. */
   hold: number;
+  /** Packets it collects at most before it tells them. */
+  collect: number;
 }
 
 /**
  * A socket on which the group's packets arrive. Throws NetlinkError; EBUSY: another program has this group.
  * The binding ends with the socket.
  */
-export function openLogGroup({ group, copy, hold }: LogGroup, room: number): NetlinkSocket {
+export function openLogGroup({ group, copy, hold, collect }: LogGroup, room: number): NetlinkSocket {
   const socket = new NetlinkSocket(NETLINK_NETFILTER);
   const buffers = new ReceiveBuffers(1, 16_384);
   try {
@@ -160,7 +162,7 @@ export function openLogGroup({ group, copy, hold }: LogGroup, room: number): Net
         .bytes(NFULA_CFG_MODE, parameters)
         .u32(NFULA_CFG_NLBUFSIZ, 32_768)
         .u32(NFULA_CFG_TIMEOUT, hold)
-        .u32(NFULA_CFG_QTHRESH, 64)
+        .u32(NFULA_CFG_QTHRESH, collect)
         .u16(NFULA_CFG_FLAGS, FLAG_SEQ),
     );
     return socket;

@@ -29,7 +29,7 @@ export async function* openEvents(
   query: object,
   signal: AbortSignal,
 ): AsyncGenerator<ServerEvent> {
-  const { url, init } = client.request('events.stream', { query, signal });
+  const { url, init } = client.request('events.stream', { query, signal } as CallInput<never>);
   const response = await fetch(url, { ...init, signal });
   if (!response.ok || !response.body) throw new ApiError(await readProblem(response));
   yield* parseEvents(response.body);

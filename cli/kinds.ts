@@ -82,7 +82,7 @@ const vms: Noun = {
     { title: 'NETWORKS', value: (v) => v.nics.map((n) => n.network ?? n.source).join(','), wide: true },
     { title: 'REASON', value: (v) => v.reason, wide: true },
     { title: 'ID', value: (v) => v.id, wide: true },
-  ] satisfies Column<VmView>[],
+  ] satisfies Column<VmView>[] as Column<never>[],
   list: (client, o) =>
     allPages((cursor) =>
       client.call('vms.list', {
@@ -106,7 +106,7 @@ const hosts: Noun = {
     { title: 'LIBVIRT', value: (h) => h.facts?.libvirt ?? '', wide: true },
     { title: 'KERNEL', value: (h) => h.facts?.kernel ?? '', wide: true },
     { title: 'ID', value: (h) => h.id, wide: true },
-  ] satisfies Column<HostView>[],
+  ] satisfies Column<HostView>[] as Column<never>[],
   list: (client) => allPages((cursor) => client.call('hosts.list', { query: paged(cursor) })),
   get: (client, id) => client.call('hosts.get', { params: { id } }),
 };
@@ -123,7 +123,7 @@ const users: Noun = {
     { title: 'STATE', value: (u) => (u.disabled ? 'disabled' : 'active') },
     { title: 'LAST SIGN-IN', value: (u) => age(u.lastSignIn), align: 'right' },
     { title: 'ID', value: (u) => u.id, wide: true },
-  ] satisfies Column<User>[],
+  ] satisfies Column<User>[] as Column<never>[],
   list: (client, o) =>
     allPages((cursor) => client.call('users.list', { query: { ...tenanted(o), ...paged(cursor) } })),
   get: (client, id) => client.call('users.get', { params: { id } }),
@@ -145,7 +145,7 @@ export const alertColumns = [
 const alerts: Noun = {
   plural: 'alerts',
   aliases: ['alert'],
-  columns: alertColumns,
+  columns: alertColumns as Column<never>[],
   list: (client, o) =>
     allPages((cursor) =>
       client.call('alerts.list', {
@@ -166,7 +166,7 @@ const publications: Noun = {
     { title: 'TENANT', value: (p) => p.tenant ?? '' },
     { title: 'CHANGES', value: (p) => String(p.changes.length), align: 'right' },
     { title: 'MESSAGE', value: (p) => p.message },
-  ] satisfies Column<Publication>[],
+  ] satisfies Column<Publication>[] as Column<never>[],
   list: (client, o) =>
     allPages((cursor) => client.call('publications.list', { query: { ...tenanted(o), ...paged(cursor) } })),
   get: (client, id) => client.call('publications.get', { params: { id }, query: {} }),
@@ -194,7 +194,7 @@ const documentNoun = (kind: Kind): Noun => {
         : []),
       { title: 'CHANGED', value: (d) => age(d.metadata.updatedAt), align: 'right' },
       { title: 'BY', value: (d) => d.metadata.updatedBy },
-    ] satisfies Column<Stored>[],
+    ] satisfies Column<Stored>[] as Column<never>[],
     list: (client, o) =>
       allPages((cursor) =>
         client.call(`${plural}.list` as 'policies.list', {

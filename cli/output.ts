@@ -17,7 +17,7 @@ export type Color = 'red' | 'green' | 'yellow' | 'dim' | 'bold';
 
 const CODES: Record<Color, string> = { red: '31', green: '32', yellow: '33', dim: '2', bold: '1' };
 
-export const colored = (): boolean => process.stdout.isTTY && !process.env['NO_COLOR'];
+export const colored = (): boolean => process.stdout.isTTY === true && !process.env['NO_COLOR'];
 
 export function paint(text: string, color: Color | undefined): string {
   return color && colored() ? `\x1b[${CODES[color]}m${text}\x1b[0m` : text;

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { confirm as ask, isCancel, password, text } from '@clack/prompts';
 import { CliError } from './errors.ts';
 
-const interactive = () => process.stdin.isTTY && process.stderr.isTTY;
+const interactive = () => process.stdin.isTTY === true && process.stderr.isTTY === true;
 
 function answered<T>(value: T): Exclude<T, symbol> {
   if (isCancel(value) || typeof value === 'symbol') throw new CliError('Cancelled', 'usage', '');

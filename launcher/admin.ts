@@ -22,7 +22,7 @@ export async function adminClient(baseUrl: string): Promise<Client> {
   }
   const { url, init } = createClient({ baseUrl }).request('session.create', {
     body: { name: ADMIN, password },
-  });
+  } as never);
   const response = await fetch(url, init);
   if (!response.ok)
     throw new LauncherError('The first administrator cannot sign in', action, {

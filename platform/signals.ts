@@ -73,7 +73,7 @@ export function openSignals(db: Database, log: Logger): Signals {
     try {
       await next.connect();
       await next.query(`LISTEN ${CHANNEL}`);
-      if (closed) return await next.end();
+      if (closed) return void (await next.end());
       client = next;
       if (wasConnected) deliver('resync', {});
       wasConnected = true;
@@ -106,8 +106,8 @@ export function openSignals(db: Database, log: Logger): Signals {
     },
     on(topic, listener) {
       const set = listeners.get(topic) ?? new Set();
-      listeners.set(topic, set.add(listener));
-      return () => void set.delete(listener);
+      listeners.set(topic, set.add(listener as Listener<never>));
+      return () => void set.delete(listener as Listener<never>);
     },
     async close() {
       closed = true;

@@ -82,7 +82,7 @@ export function createClient(options: ClientOptions): Client {
   return {
     request,
     async call(id, input) {
-      const { url, init } = request(id, input);
+      const { url, init } = request(id, input as CallInput<OperationId>);
       let response: Response;
       try {
         response = await (options.fetch ?? fetch)(url, init);

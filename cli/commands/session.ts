@@ -59,7 +59,7 @@ async function exchange(
   days: number,
 ): Promise<{ token: string; session: Session }> {
   const anonymous = createClient({ baseUrl: base });
-  const { url, init } = anonymous.request('session.create', { body: { name, password } });
+  const { url, init } = anonymous.request('session.create', { body: { name, password } } as never);
   const response = await fetch(url, init).catch((cause: unknown) => {
     throw new ApiError(
       {

@@ -96,7 +96,7 @@ function queryOf(options: FlowOptions): FlowQuery {
   const query: Record<string, unknown> = {};
   for (const field of FIELDS) if (options[field] !== undefined) query[field] = options[field];
   for (const field of ['since', 'until']) if (options[field] !== undefined) query[field] = options[field];
-  return query;
+  return query as FlowQuery;
 }
 
 export function addTrafficCommands(program: Command): void {

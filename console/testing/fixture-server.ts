@@ -97,7 +97,8 @@ async function answer(world: World, request: IncomingMessage, response: ServerRe
   check(route, 'query', query, 400);
   if (body !== undefined && route.operation.body && !route.id.endsWith('.put'))
     check(route, 'body', body, 400);
-  if (route.id === 'events.stream') return stream(world, query, request, response);
+  if (route.id === 'events.stream')
+    return stream(world, query as FlowQuery & { topics?: string[] }, request, response);
   const handler = ANSWERS[route.id];
   if (!handler) throw new Refusal(501, 'internal', `The fixture does not answer ${route.id}.`);
   const params = Object.fromEntries(route.names.map((n, i) => [n, decodeURIComponent(match[i + 1]!)]));
@@ -125,7 +126,8 @@ function check(route: Route, part: 'query' | 'body' | 'response', value: unknown
 
 /** Query text as the schema wants it: repeated values to arrays, digits to numbers. */
 function readQuery(operation: Operation, search: URLSearchParams): Record<string, unknown> {
-  const properties = operation.query?.properties;
+  const properties = (operation.query as { properties?: Record<string, { type?: string }> } | undefined)
+    ?.properties;
   const query: Record<string, unknown> = {};
   for (const key of new Set(search.keys())) {
     const { type } = properties?.[key] ?? {};

@@ -44,7 +44,7 @@ export class Reader {
     const { port1, port2 } = new MessageChannel();
     const setup: ReaderSetup = {
       tally: this.tally.memory,
-      inFlight: this.#inFlight.buffer,
+      inFlight: this.#inFlight.buffer as SharedArrayBuffer,
       bell: this.#bell.fd,
       conntrack: {
         file: options.tableFile,

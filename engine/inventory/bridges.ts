@@ -9,6 +9,8 @@ const CLASS = '/sys/class/net';
 
 export interface Port {
   device: string;
+  /** The kernel's number: another one under the same name is another device. */
+  index: number;
   /** Lower case; libvirt gives a tap its guest's MAC with a first byte of fe. */
   mac: string;
   /** The Linux bridge it is a port of, null for none. */
@@ -21,32 +23,49 @@ export interface Port {
 
 export interface Bridges {
   ports: ReadonlyMap<string, Port>;
-  /** Linux bridges by name. */
-  bridges: ReadonlyMap<string, { vlanFiltering: boolean }>;
+  /** Linux bridges by name; `vlan`: the host's own, where it is not the bridge's default. */
+  bridges: ReadonlyMap<string, { vlanFiltering: boolean; mac: string; vlan: number | null }>;
+  /** VLAN devices on top of bridges: the host's way into a VLAN. */
+  vlanDevices: readonly { device: string; mac: string; bridge: string; vlan: number }[];
 }
+
+export const NO_BRIDGES: Bridges = { ports: new Map(), bridges: new Map(), vlanDevices: [] };
 
 const read = async (path: string): Promise<string> => (await readFile(path, 'utf8').catch(() => '')).trim();
 
 /** Reads all devices anew; a device that goes away meanwhile is left out. */
 export async function readBridges(): Promise<Bridges> {
   const names = await readdir(CLASS).catch(() => [] as string[]);
-  const bridges = new Map<string, { vlanFiltering: boolean; defaultVlan: number }>();
+  const bridges = new Map<
+    string,
+    { vlanFiltering: boolean; defaultVlan: number; mac: string; vlan: number | null }
+  >();
   const ports = new Map<string, Port>();
   await Promise.all(
     names.map(async (device) => {
       const dir = `${CLASS}/${device}`;
-      const [filtering, mac, master] = await Promise.all([
+      const [index, filtering, mac, master] = await Promise.all([
+        read(`${dir}/ifindex`),
         read(`${dir}/bridge/vlan_filtering`),
         read(`${dir}/address`),
         readlink(`${dir}/master`).catch(() => ''),
       ]);
+      // Gone since the directory was listed, or no device at all (bonding_masters).
+      if (index === '') return;
       if (filtering !== '') {
         const defaultVlan = Number(await read(`${dir}/bridge/default_pvid`)) || 0;
-        bridges.set(device, { vlanFiltering: filtering === '1', defaultVlan });
+        bridges.set(device, { vlanFiltering: filtering === '1', defaultVlan, mac, vlan: null });
       }
       const upper = basename(master);
       const ovs = upper === 'ovs-system';
-      ports.set(device, { device, mac, bridge: upper === '' || ovs ? null : upper, ovs, vlan: null });
+      ports.set(device, {
+        device,
+        index: Number(index),
+        mac,
+        bridge: upper === '' || ovs ? null : upper,
+        ovs,
+        vlan: null,
+      });
     }),
   );
   // A master that is no bridge (a bond, a VRF) does not switch frames between VMs.
@@ -55,11 +74,28 @@ export async function readBridges(): Promise<Bridges> {
   if ([...bridges.values()].some((b) => b.vlanFiltering)) {
     for (const [device, pvid] of await portVlans()) {
       const port = ports.get(device);
+      const own = bridges.get(device);
+      if (own?.vlanFiltering === true && pvid !== own.defaultVlan) own.vlan = pvid;
       const bridge = port?.bridge ? bridges.get(port.bridge) : undefined;
       if (port && bridge?.vlanFiltering === true && pvid !== bridge.defaultVlan) port.vlan = pvid;
     }
   }
-  return { ports, bridges };
+  return { ports, bridges, vlanDevices: await readVlanDevices(ports, bridges) };
+}
+
+/** Lines of /proc/net/vlan/config: `br0.10 | 10 | br0`. */
+async function readVlanDevices(
+  ports: ReadonlyMap<string, Port>,
+  bridges: ReadonlyMap<string, unknown>,
+): Promise<Bridges['vlanDevices']> {
+  const lines = (await read('/proc/net/vlan/config'))
+    .split('\n')
+    .map((line) => line.split('|').map((c) => c.trim()));
+  return lines.flatMap(([device = '', id = '', bridge = '']) => {
+    const vlan = Number(id);
+    if (!bridges.has(bridge) || !Number.isInteger(vlan) || vlan < 1) return [];
+    return [{ device, mac: ports.get(device)?.mac ?? '', bridge, vlan }];
+  });
 }
 
 interface VlanRow {

@@ -7,7 +7,7 @@ import { domainState, domainXml, listDomains } from '@wocloud/libvirt/procedures
 import { listNetworks, networkXml } from '@wocloud/libvirt/procedures-network.ts';
 import type { Session } from '@wocloud/libvirt/session.ts';
 import type { Logger } from 'pino';
-import { readBridges, type Bridges } from './bridges.ts';
+import { NO_BRIDGES, readBridges, type Bridges } from './bridges.ts';
 import { readDomain, type Domain } from './domain-xml.ts';
 import { readNetwork, type LibvirtNetwork } from './network-xml.ts';
 import { placeNic } from './nics.ts';
@@ -27,7 +27,7 @@ export class Inventory extends EventEmitter<InventoryEvents> {
   readonly #log: Logger;
   #vms = new Map<string, KnownVm>();
   #networks = new Map<string, LibvirtNetwork>();
-  #bridges: Bridges = { ports: new Map(), bridges: new Map() };
+  #bridges: Bridges = NO_BRIDGES;
   /** Reads under way, by domain; `true`: something has happened since it began. */
   readonly #reading = new Map<string, boolean>();
   #resync: Promise<void> | undefined;

@@ -155,7 +155,7 @@ export class Channel extends EventEmitter<ChannelEvents> {
 function parseDown(data: WebSocket.RawData): Down | undefined {
   try {
     const value: unknown = JSON.parse((data as Buffer).toString('utf8'));
-    return down.Check(value) ? value : undefined;
+    return down.Check(value) ? (value as Down) : undefined;
   } catch {
     return undefined;
   }

@@ -106,7 +106,7 @@ function post(socket: TLSSocket, body: string): Promise<JoinResponse> {
           try {
             resolve(readAnswer(response.statusCode ?? 0, text));
           } catch (error) {
-            reject(error);
+            reject(error as Error);
           }
         });
       },

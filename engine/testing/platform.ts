@@ -154,7 +154,7 @@ export async function startFakePlatform(path?: string): Promise<FakePlatform> {
           const value = test();
           if (value === undefined || value === false || value === null) return;
           finish();
-          resolve(value);
+          resolve(value as never);
         };
         const finish = () => {
           listeners.delete(look);

@@ -10,7 +10,7 @@ export async function until<T>(check: () => T | Promise<T>, timeoutMs = 10_000):
   const end = performance.now() + timeoutMs;
   for (;;) {
     const result = await check();
-    if (result) return result;
+    if (result) return result as NonNullable<T>;
     if (performance.now() > end) throw new Error(`not within ${timeoutMs} ms: ${check.toString()}`);
     await delay(5);
   }

@@ -122,17 +122,23 @@ async function startProcess(dir: string, log: Logger): Promise<Child> {
     });
   };
   start();
+  const first = child!;
   await new Promise<void>((resolve, reject) => {
-    const timeout = setTimeout(() => reject(new Error('the telemetry process does not start')), READY_MS);
-    child!.once('message', () => {
+    const settle = (error?: Error) => {
       clearTimeout(timeout);
-      resolve();
-    });
-    child!.once('exit', (code) => {
-      clearTimeout(timeout);
+      // From here on a process that ends is started again, not given up.
+      first.removeAllListeners('message').off('exit', ended);
+      if (error) reject(error);
+      else resolve();
+    };
+    const ended = (code: number | null) => {
       stopping = true;
-      reject(new Error(`the telemetry process cannot start (exit ${code}); is ${dir} in use?`));
-    });
+      clearTimeout(timer);
+      settle(new Error(`the telemetry process cannot start (exit ${code}); is ${dir} in use?`));
+    };
+    const timeout = setTimeout(() => settle(new Error('the telemetry process does not start')), READY_MS);
+    first.once('message', () => settle());
+    first.once('exit', ended);
   });
   return {
     socket,

@@ -20,7 +20,7 @@ import {
   segment,
   typeOf,
 } from '../testing/frames.ts';
-import { HOST_ADDRESS, HOST_ADDRESS6, KernelHost, ROUTED, bridgeMac } from '../testing/kernel.ts';
+import { HOST_ADDRESS, KernelHost, ROUTED, bridgeMac } from '../testing/kernel.ts';
 import { NETWORKS, documents, hostNetworks, vm } from '../testing/worlds.ts';
 import { assignSlots, ruleIds, type LocalFacts, NO_LOCAL } from './local.ts';
 import { LOG_GROUP, REFUSE_PREFIX, slotsOfMark } from './names.ts';
@@ -37,7 +37,7 @@ const PORTS = NETWORKS.flatMap((network) => [
 ]);
 
 let kernel: KernelHost;
-let applied = { state: EMPTY_STATE, local: NO_LOCAL };
+let applied = { state: EMPTY_STATE as DesiredState, local: NO_LOCAL };
 let lastSlot = 0;
 let nextPort = 10_000;
 
@@ -165,7 +165,7 @@ function makeProbe(
 ): Probe | null {
   const { kind } = pick;
   const wide = kind === 'vm' || kind === 'outside' || kind === 'from-outside' || kind === 'group';
-  const { six } = pick;
+  const six = pick.six && wide;
   const local = places.filter((p) => wide || p.nic.network === 'n1');
   const a = local[pick.a % Math.max(1, local.length)];
   if (!a) return null;
@@ -175,7 +175,6 @@ function makeProbe(
   if (nextPort > 60_000) nextPort = 10_000;
   const header = pick.header.protocol === 1 && six ? { protocol: 58, port: 0, icmpType: 128 } : pick.header;
   const own = (place: Place) => place.nic.addresses[six ? 1 : 0] as string;
-  const hostAddress = six ? HOST_ADDRESS6 : HOST_ADDRESS;
   const outside = six ? '2001:db8::7' : '192.0.2.7';
   // The host finds a VM by its address: one that two VMs claim is nobody's.
   const shared = places.filter((p) => p.nic.network === 'n1' && own(p) === own(a)).length > 1;
@@ -197,13 +196,13 @@ function makeProbe(
       break;
     case 'host':
       if (header.protocol === 1) return null;
-      [dst, to, toMac] = [hostAddress, 'host', bridgeMac(0)];
-      destination = { host: 'h1', address: hostAddress };
+      [dst, to, toMac] = [HOST_ADDRESS, 'host', bridgeMac(0)];
+      destination = { host: 'h1', address: HOST_ADDRESS };
       break;
     case 'from-host':
       if (header.protocol !== 17 || shared) return null;
-      [src, dst, from, to] = [hostAddress, own(a), 'host', a.tap];
-      [source, destination] = [{ host: 'h1', address: hostAddress }, a.end(own(a))];
+      [src, dst, from, to] = [HOST_ADDRESS, own(a), 'host', a.tap];
+      [source, destination] = [{ host: 'h1', address: HOST_ADDRESS }, a.end(own(a))];
       break;
     case 'routed':
       [to, toMac, destination] = ['routed', bridgeMac(0), { address: outside, routed: true }];

@@ -90,7 +90,8 @@ for line in sys.stdin:
             s.bind((source, sport))
             try:
                 s.sendto(b'probe', (target, dport))
-            except OSError:
+            except OSError as error:
+                print(error, (source, sport, target, dport), file=sys.stderr)
                 pass  # refused by a rule on the way out: the caller sees that it did not arrive
             s.close()
     elif verb == 'collect':

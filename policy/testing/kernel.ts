@@ -98,19 +98,7 @@ export class KernelHost {
       'net.bridge.bridge-nf-call-iptables=1',
       'net.bridge.bridge-nf-call-ip6tables=1',
       'net.netfilter.nf_conntrack_acct=1',
-      'net.ipv6.conf.all.forwarding=1',
-      ...[bridges[0], 'routed'].flatMap((device) => [
-        `net.ipv6.conf.${device}.accept_dad=0`,
-        `net.ipv6.conf.${device}.disable_ipv6=0`,
-      ]),
     );
-    const six = [
-      `address add ${HOST_ADDRESS6}/64 dev ${bridges[0]} nodad`,
-      'address add 2001:db8:1::1/64 dev routed nodad',
-      'route add default via 2001:db8:1::2 dev routed',
-      `neighbour add 2001:db8:1::2 lladdr ${UPLINK_MAC} dev routed nud permanent`,
-    ];
-    await run('ip', ['-6', '-n', host, '-batch', '-'], six.join('\n'));
     const script = new URL('frames.py', import.meta.url).pathname;
     const frames = spawn('/usr/bin/python3', [script], {
       stdio: ['pipe', 'pipe', 'inherit'],
@@ -204,7 +192,6 @@ function decode(answer: Record<string, unknown>): Map<string, Buffer[]> {
 }
 
 export const HOST_ADDRESS = '10.0.0.254';
-export const HOST_ADDRESS6 = 'fd00::fe';
 /** The host's leg to the outside, and the router there. */
 export const ROUTED = { mac: '02:00:00:00:00:ab', router: UPLINK_MAC };
 export const bridgeMac = (n: number): string => `02:00:00:00:01:0${n}`;

@@ -9,7 +9,7 @@ export const endName = (end: End) => end.name ?? end.ip;
 
 /** The destination's port with its protocol: tcp/443; ICMP has a type instead. */
 export const serviceName = (flow: FlowView) =>
-  flow.protocol.startsWith('icmp') ? flow.protocol : `${flow.protocol}/${flow.dst.port}`;
+  /^icmp/.test(flow.protocol) ? flow.protocol : `${flow.protocol}/${flow.dst.port}`;
 
 /** A rule's id taken apart: `tenant/policy/rule`, or `default/<what>`; null for no rule. */
 export function readRule(

@@ -85,7 +85,7 @@ export type Grant = Static<typeof Grant>;
 
 export const ENFORCEMENT = ['observe', 'enforce'] as const;
 
-export const NicView = Type.Intersect([ObservedNic, view({ network: nullable(text) })]);
+export const NicView = view({ ...ObservedNic.properties, network: nullable(text) });
 /** `protection`: the worst of its NICs. `mode`: what was asked for; `modeFrom`: who said so. */
 export const VmView = view({
   id: text,

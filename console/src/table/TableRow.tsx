@@ -42,7 +42,7 @@ export function TableRow<Row>({ row, index, columns, active, open, table }: Prop
               <button
                 type="button"
                 tabIndex={-1}
-                className="cell-filter"
+                className={`cell-filter${c.beside ? ' cell-shared' : ''}`}
                 title={t('table.include', { value: term.value })}
                 onClick={(event) => table.onFilter?.(term.field, term.value, event.altKey)}
               >

@@ -72,7 +72,7 @@ test('a new host gets an empty state, a VM its NIC and a zone, and every change 
     now?.networks.map((n) => [n.id, n.bridge, n.zone]),
     [['kvm1/br1', 'br1', 1]],
   );
-  assert.deepEqual(allowed(vm), ['10.1.0.1/32']);
+  assert.deepEqual(allowed(vm), ['10.1.0.1']);
   await report(host, vm);
   assert.equal(plans.current(host)?.generation, 2);
 });
@@ -80,14 +80,14 @@ test('a new host gets an empty state, a VM its NIC and a zone, and every change 
 test('an address seen before enforcement is trusted; one that turns up later is not', async () => {
   const vm = fakeVm({ name: 'tofu' }, '', 'br2');
   await report(host, seen(vm, ['10.2.0.1', 'snooped']));
-  assert.deepEqual(allowed(vm), ['10.2.0.1/32']);
+  assert.deepEqual(allowed(vm), ['10.2.0.1']);
   await mode(vm.id, 'enforce');
   await report(host, seen(vm, ['10.2.0.1', 'snooped'], ['10.2.0.66', 'snooped'], ['fd00::1', 'agent']));
-  assert.deepEqual(allowed(vm), ['10.2.0.1/32']);
+  assert.deepEqual(allowed(vm), ['10.2.0.1']);
   await report(host, seen(vm));
-  assert.deepEqual(allowed(vm), ['10.2.0.1/32'], 'also while it is not seen');
+  assert.deepEqual(allowed(vm), ['10.2.0.1'], 'also while it is not seen');
   await report(host, seen(vm, ['10.2.0.7', 'lease']));
-  assert.deepEqual(allowed(vm), ['10.2.0.1/32', '10.2.0.7/32'], 'what the hypervisor leased always counts');
+  assert.deepEqual(allowed(vm), ['10.2.0.1', '10.2.0.7'], 'what the hypervisor leased always counts');
 });
 
 test('an address that another VM has, or was first with, is not learned', async () => {
@@ -96,23 +96,19 @@ test('an address that another VM has, or was first with, is not learned', async 
   await report(host, seen(first, ['10.3.0.1', 'snooped']));
   await mode(first.id, 'enforce');
   await report(host, seen(second, ['10.3.0.1', 'snooped'], ['10.3.0.2', 'snooped']));
-  assert.deepEqual([allowed(first), allowed(second)], [['10.3.0.1/32'], ['10.3.0.2/32']]);
+  assert.deepEqual([allowed(first), allowed(second)], [['10.3.0.1'], ['10.3.0.2']]);
   await report(host, seen(first));
   await report(host, seen(second, ['10.3.0.1', 'snooped']));
-  assert.deepEqual(allowed(first), ['10.3.0.1/32'], 'an enforced VM keeps it while it is silent');
+  assert.deepEqual(allowed(first), ['10.3.0.1'], 'an enforced VM keeps it while it is silent');
   await report(host, seen(second, ['10.3.0.1', 'lease']));
-  assert.deepEqual(
-    [allowed(first), allowed(second)],
-    [[], ['10.3.0.1/32', '10.3.0.2/32']],
-    'a lease settles it',
-  );
+  assert.deepEqual([allowed(first), allowed(second)], [[], ['10.3.0.1', '10.3.0.2']], 'a lease settles it');
 });
 
 test('the same address on another network is another address', async () => {
   const one = fakeVm({ name: 'one' }, '', 'br4');
   const two = fakeVm({ name: 'two' }, '', 'br5');
   await report(host, seen(one, ['10.4.0.1', 'snooped']), seen(two, ['10.4.0.1', 'snooped']));
-  assert.deepEqual([allowed(one), allowed(two)], [['10.4.0.1/32'], ['10.4.0.1/32']]);
+  assert.deepEqual([allowed(one), allowed(two)], [['10.4.0.1'], ['10.4.0.1']]);
 });
 
 test("a tenant's word gives an address only where nobody was first", async () => {
@@ -141,11 +137,11 @@ test("a tenant's word gives an address only where nobody was first", async () =>
     await plans.settled();
   };
   await declare(theirs, '10.6.0.1', '10.6.0.3', '10.6.0.0/24');
-  assert.deepEqual(allowed(theirs), ['10.6.0.2/32', '10.6.0.3/32']);
+  assert.deepEqual(allowed(theirs), ['10.6.0.2', '10.6.0.3']);
   await declare(mine, '10.6.0.3', '10.6.0.4');
-  assert.deepEqual(allowed(mine), ['10.6.0.1/32', '10.6.0.4/32']);
+  assert.deepEqual(allowed(mine), ['10.6.0.1', '10.6.0.4']);
   await declare(theirs);
-  assert.deepEqual(allowed(theirs), ['10.6.0.2/32'], 'no longer declared, no longer allowed');
+  assert.deepEqual(allowed(theirs), ['10.6.0.2'], 'no longer declared, no longer allowed');
 });
 
 test('NICs that no bridge of the host carries are not planned', async () => {
@@ -158,18 +154,23 @@ test('a VM that moves takes its NIC with it, and one that is gone leaves', async
   const vm = fakeVm({ name: 'mover' }, '10.7.0.1', 'br7');
   await report(host, vm);
   await report(other, vm);
-  assert.deepEqual([allowed(vm), allowed(vm, other)], [undefined, ['10.7.0.1/32']]);
+  assert.deepEqual([allowed(vm), allowed(vm, other)], [undefined, ['10.7.0.1']]);
   await base.context.db.query('UPDATE vms SET gone_at = now() WHERE id = $1', [vm.id]);
   base.context.signals.emit('inventory', { host: other, vms: [vm.id] });
   await plans.settled();
   assert.equal(allowed(vm, other), undefined);
 });
 
-test('a second replica follows with the same numbers, and leads when the first is gone', async () => {
+test('a second replica follows with the same numbers, and leads when the first is gone', async (t) => {
   const log = pino({ level: 'silent' });
   const db = openDatabase(base.cluster.url, log);
   const signals = openSignals(db, log);
   const second = createPlans({ ...base.context, db, signals });
+  t.after(async () => {
+    await second.stop();
+    await signals.close();
+    await db.close();
+  });
   await second.start();
   const same = async () => {
     const [a, b] = [plans.current(host), second.current(host)];
@@ -185,9 +186,6 @@ test('a second replica follows with the same numbers, and leads when the first i
   base.context.signals.emit('inventory', { host, vms: [vm.id] });
   await until(async () => second.current(host)?.nics.some((n) => n.name === 'renamed'));
   assert.equal(second.current(host)?.generation, before + 1);
-  await second.stop();
-  await signals.close();
-  await db.close();
 });
 
 test('a zone is kept across hosts where it is free, and never shared on one host', () => {

@@ -42,12 +42,12 @@ export const pendingChanges = (db: Database, tenant: string | null): Promise<Ver
 /** What would bring back the state after publication `id`. */
 export const changesTo = (db: Database, id: number, tenant: string | null): Promise<VersionChange[]> =>
   db.query<VersionChange>(
-    `WITH then AS (
+    `WITH earlier AS (
        SELECT DISTINCT ON (uid) uid, after FROM publication_changes WHERE publication <= $2
        ORDER BY uid, publication DESC),
      ever AS (SELECT DISTINCT uid FROM publication_changes),
-     c AS (SELECT d.uid, d.published AS before, then.after FROM documents d JOIN ever ON ever.uid = d.uid
-       LEFT JOIN then ON then.uid = d.uid WHERE d.published IS DISTINCT FROM then.after)
+     c AS (SELECT d.uid, d.published AS before, earlier.after FROM documents d JOIN ever ON ever.uid = d.uid
+       LEFT JOIN earlier ON earlier.uid = d.uid WHERE d.published IS DISTINCT FROM earlier.after)
      ${WITH_DOCUMENTS}`,
     [tenant, id],
   );

@@ -160,7 +160,7 @@ test("another tenant's publications, changes and hosts are not there", async () 
   await put(bob, policy('theirs', 99, 'globex'));
   await put(alice, policy('ours', 98));
   const all = await publish(security, 'everything');
-  assert.deepEqual(all.changes.map((c) => c.name).sort(), ['ours', 'theirs']);
+  assert.deepEqual(all.changes.map((c) => c.name).sort(), ['ours', 'theirs', 'web']);
   assert.deepEqual(
     (await read(bob, all.id)).changes.map((c) => c.name),
     ['theirs'],

@@ -43,6 +43,8 @@ export interface Facts {
   listener: Listener;
   metrics: Metrics;
   handlers: Partial<Handlers>;
+  /** Looks now for hosts that have gone silent and VMs that two hosts claim; else it is done every few seconds. */
+  checkHosts(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -119,6 +121,7 @@ export async function openFacts(context: Context, options: FactsOptions = {}): P
       ...alertHandlers.handlers(context, { directory }),
       ...events.handlers(context, { directory, hub }),
     },
+    checkHosts: () => liveness.check(),
     async close() {
       liveness.close();
       forgotten();

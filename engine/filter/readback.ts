@@ -1,23 +1,23 @@
-// The kernel's ruleset in words that are the same for the same rules: one block per chain, set and map, as nft lists
-// it without state. Its digest is what a receipt proves. Pure.
+// The kernel's ruleset in words that are the same for the same rules: one block per chain, set, map and counter, as
+// nft lists it without state. Its digest is what a receipt proves. Pure.
 import { createHash } from 'node:crypto';
 
 export interface Block {
-  /** `inet wocloud chain forward` and so on. */
-  readonly key: string;
-  /** sha256 of the block's text, hex. */
+  /** sha256 of its text, hex. */
   readonly digest: string;
+  /** Rules of a chain, elements of a set or map; 0 for others. */
+  readonly size: number;
 }
+
+/** By `inet wocloud chain forward` and so on. */
+export type Blocks = ReadonlyMap<string, Block>;
 
 const OPENING =
   /^\t(chain|set|map|flowtable|counter|quota|limit|ct helper|ct timeout|ct expectation|secmark|synproxy) (\S+) \{$/;
 
-/**
- * Splits what `nft list table` (or `list chain`, `list set`, …) prints. Elements that packets put into a set (a
- * dynamic one, or one with timeouts) are not part of the rules and left out.
- */
-export function blocks(text: string): Map<string, string> {
-  const result = new Map<string, string>();
+/** Reads what `nft --stateless list table` (or `list chain`, `list set`, …) prints. */
+export function readBlocks(text: string): Map<string, Block> {
+  const result = new Map<string, Block>();
   let table = '';
   let key = '';
   let lines: string[] = [];
@@ -25,7 +25,6 @@ export function blocks(text: string): Map<string, string> {
     const outer = /^table (\S+) (\S+) \{$/.exec(line);
     if (outer) {
       table = `${outer[1]} ${outer[2]}`;
-      result.set(`${table} table`, '');
       continue;
     }
     const inner = key === '' ? OPENING.exec(line) : null;
@@ -33,39 +32,38 @@ export function blocks(text: string): Map<string, string> {
       key = `${table} ${inner[1]} ${inner[2]}`;
       lines = [];
     } else if (key !== '' && line === '\t}') {
-      result.set(key, canonical(lines));
+      result.set(key, readBlock(key.split(' ')[2] ?? '', lines));
       key = '';
     } else if (key !== '') lines.push(line);
   }
   return result;
 }
 
-function canonical(lines: string[]): string {
-  const dynamic = lines.some((line) => /^\t\t(flags .*\b(dynamic|timeout)\b|timeout )/.test(line));
-  if (!dynamic) return lines.join('\n');
-  const start = lines.findIndex((line) => line.startsWith('\t\telements = {'));
-  return (start < 0 ? lines : lines.slice(0, start)).join('\n');
+/** Elements that packets put into a set (a dynamic one, or one with timeouts) are no part of the rules. */
+function readBlock(kind: string, lines: string[]): Block {
+  const elementsAt = kind === 'chain' ? -1 : lines.findIndex((line) => line.startsWith('\t\telements = {'));
+  const dynamic =
+    elementsAt >= 0 && lines.some((line) => /^\t\t(flags .*\b(dynamic|timeout)\b|timeout )/.test(line));
+  const kept = dynamic ? lines.slice(0, elementsAt) : lines;
+  const size =
+    kind === 'chain'
+      ? lines.filter((line) => /^\t\t[^\t]/.test(line) && !/^\t\t(type .* hook |comment ")/.test(line)).length
+      : elementsAt < 0 || dynamic
+        ? 0
+        : lines.slice(elementsAt).join('').split(',').length;
+  return { digest: digestOf(kept.join('\n')), size };
 }
 
 export const digestOf = (text: string): string => createHash('sha256').update(text).digest('hex');
 
-/** Digests of a listing's blocks, by key. */
-export function digests(text: string): Map<string, string> {
-  return new Map([...blocks(text)].map(([key, content]) => [key, digestOf(content)]));
-}
-
 /** One digest over all blocks, whatever their order. */
-export function totalDigest(parts: ReadonlyMap<string, string>): string {
-  return digestOf(
-    [...parts]
-      .map(([key, digest]) => `${key} ${digest}\n`)
-      .sort()
-      .join(''),
-  );
+export function totalDigest(blocks: Blocks): string {
+  const lines = [...blocks].map(([key, { digest }]) => `${key} ${digest}\n`).sort();
+  return digestOf(lines.join(''));
 }
 
-/** Keys whose digest is not the same on both sides. */
-export function differences(a: ReadonlyMap<string, string>, b: ReadonlyMap<string, string>): string[] {
+/** Keys whose block is not the same on both sides. */
+export function differences(a: Blocks, b: Blocks): string[] {
   const keys = new Set([...a.keys(), ...b.keys()]);
-  return [...keys].filter((key) => a.get(key) !== b.get(key)).sort();
+  return [...keys].filter((key) => a.get(key)?.digest !== b.get(key)?.digest).sort();
 }

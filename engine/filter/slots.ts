@@ -14,6 +14,7 @@ export class Slots {
   readonly #byRule = new Map<string, number>();
   readonly #bySlot = new Map<number, string>();
   #next = 1;
+  #all: ReadonlyMap<string, number> | undefined;
 
   constructor(path: string) {
     this.#path = path;
@@ -36,19 +37,16 @@ export class Slots {
     return this.#bySlot.get(slot) ?? '';
   }
 
-  /**
-   * Gives every rule a number, and keeps that before it is used. Rules beyond 65,535 share 0: they work, and their
-   * flows name no rule. Answers how many those are.
-   */
-  assign(rules: Iterable<string>): number {
-    let without = 0;
+  /** All numbers; the same object as long as they do not change. */
+  get all(): ReadonlyMap<string, number> {
+    return (this.#all ??= new Map(this.#byRule));
+  }
+
+  /** Gives every rule a number, and keeps that before it is used. Beyond 65,535 rules there is none left to give. */
+  assign(rules: Iterable<string>): void {
     let added = false;
     for (const rule of rules) {
-      if (this.#byRule.has(rule)) continue;
-      if (this.#byRule.size >= MAX) {
-        without++;
-        continue;
-      }
+      if (this.#byRule.has(rule) || this.#byRule.size >= MAX) continue;
       while (this.#bySlot.has(this.#next)) this.#next = (this.#next % MAX) + 1;
       this.#byRule.set(rule, this.#next);
       this.#bySlot.set(this.#next, rule);
@@ -56,7 +54,6 @@ export class Slots {
       added = true;
     }
     if (added) this.#keep();
-    return without;
   }
 
   /** Takes back the numbers of all other rules. Only once no connection carries them any more. */
@@ -76,6 +73,7 @@ export class Slots {
   }
 
   #keep(): void {
+    this.#all = undefined;
     const kept: Kept = { next: this.#next, slots: Object.fromEntries(this.#byRule) };
     // Connections and their marks do not outlive the machine's kernel: no need to survive its crash.
     writeStateFile(this.#path, JSON.stringify(kept), false);

@@ -43,18 +43,26 @@ export class Switches {
     return values.includes('1');
   }
 
-  /** Switches exactly these bridges on, and those of before that are not among them back. */
-  async setBridges(bridges: ReadonlySet<string>, vlans: boolean): Promise<void> {
+  /**
+   * Switches exactly these bridges on, and those of before that are not among them back. Answers which switches
+   * someone had turned against us since.
+   */
+  async setBridges(bridges: ReadonlySet<string>, vlans: boolean): Promise<string[]> {
+    const turned: string[] = [];
+    const set = async (path: string) => {
+      if (await this.#set(path, '1')) turned.push(path);
+    };
     for (const bridge of bridges)
-      for (const name of PER_BRIDGE) await this.#set(`/sys/class/net/${bridge}/bridge/${name}`, '1');
+      for (const name of PER_BRIDGE) await set(`/sys/class/net/${bridge}/bridge/${name}`);
     // Frames with a VLAN tag are shown only with this one, which is for the whole host.
     const tagged = `${BRIDGE_SYSCTL}/bridge-nf-filter-vlan-tagged`;
-    if (vlans) await this.#set(tagged, '1');
+    if (vlans) await set(tagged);
     else await this.#restore(tagged);
     for (const path of Object.keys(this.#changed)) {
       const bridge = /^\/sys\/class\/net\/([^/]+)\/bridge\/nf_call_/.exec(path)?.[1];
       if (bridge !== undefined && !bridges.has(bridge)) await this.#restore(path);
     }
+    return turned;
   }
 
   /** Connection tracking counts bytes, notes times and tells of events. Costs little and changes no packet. */
@@ -73,13 +81,18 @@ export class Switches {
     return this.#changed;
   }
 
-  async #set(path: string, value: string): Promise<void> {
+  /** True when we had set it before and find it otherwise. */
+  async #set(path: string, value: string): Promise<boolean> {
     const now = await read(path);
-    if (now === undefined || now === value) return;
+    if (now === undefined || now === value) return false;
+    const again = this.#changed[path] !== undefined;
     // Kept before it is done: a crash in between restores a value that was never changed.
-    this.#changed[path] ??= { before: now, ours: value };
-    this.#keep();
+    if (!again) {
+      this.#changed[path] = { before: now, ours: value };
+      this.#keep();
+    }
     await writeFile(path, value);
+    return again;
   }
 
   async #restore(path: string): Promise<void> {

@@ -9,6 +9,7 @@ import {
 } from '@wocloud/protocol/flow.ts';
 import { unpackAddress } from '@wocloud/protocol/columns.ts';
 import type { Directory, LocalNic, Packet } from '../directory.ts';
+import type { GoneNics } from './gone.ts';
 import {
   AF_INET,
   BYTES_IN,
@@ -84,6 +85,7 @@ export interface Surroundings {
   staged: Pick<StagedCache, 'of'>;
   /** NICs by address where the host itself routes: zone 0. */
   routed: { byAddress(ip: string): LocalNic | undefined };
+  gone: Pick<GoneNics, 'byAddress' | 'anywhere'>;
 }
 
 /** The records of `count` rows, in order. `foreign` counts those of no NIC of ours. */
@@ -102,7 +104,7 @@ export function conntrackRecords(
 }
 
 function conntrackRecord(
-  { directory, staged, routed }: Surroundings,
+  { directory, staged, routed, gone }: Surroundings,
   bytes: Uint8Array,
   view: DataView,
   at: number,
@@ -111,7 +113,10 @@ function conntrackRecord(
   const family = view.getUint8(at + FAMILY);
   const src = addressText(bytes, at + SRC, family);
   let dst = addressText(bytes, at + DST, family);
-  const nicOf = (ip: string) => (zone === 0 ? routed.byAddress(ip) : directory.byAddress(zone, ip));
+  const kind = FLOW_KINDS[view.getUint8(at + KIND)] as FlowKind;
+  const nicOf = (ip: string) =>
+    (zone === 0 ? routed.byAddress(ip) : directory.byAddress(zone, ip)) ??
+    (kind === 'start' ? undefined : zone === 0 ? gone.anywhere(ip) : gone.byAddress(zone, ip));
   const source = nicOf(src);
   let destination = nicOf(dst);
   if (!destination && !sameAddress(view, at + DST, at + REPLY_SRC)) {
@@ -136,7 +141,7 @@ function conntrackRecord(
   });
   return {
     time: view.getFloat64(at + TIME, true),
-    kind: FLOW_KINDS[view.getUint8(at + KIND)] as FlowKind,
+    kind,
     flow: view.getBigUint64(at + FLOW, true),
     start: view.getFloat64(at + START, true),
     end: view.getFloat64(at + END, true),

@@ -5,11 +5,15 @@ import type { Directory } from '../directory.ts';
 import { Answers } from './answers.ts';
 import { deleteConnections, type ConnectionMatch } from './connections.ts';
 import { conntrackRecords, StagedCache } from './conntrack.ts';
+import { GoneNics } from './gone.ts';
 import { GuardAlerts } from './guard-alerts.ts';
+import { Observation } from './observe.ts';
+import { observedRecords } from './observed.ts';
 import { NicFinder } from './ports.ts';
-import { Reader, type ReaderError } from './reader.ts';
+import { Reader, type ReaderError, type ReaderOptions } from './reader.ts';
 import { RefusalRecords } from './refusals.ts';
 import { RoutedNics } from './routes.ts';
+import { Tally } from './tally.ts';
 
 export interface FlowsLog {
   info(fields: object, message: string): void;
@@ -28,7 +32,7 @@ export interface FlowsOptions {
   log: FlowsLog;
   /** Where the table of live connections is kept, so that a restarted engine continues its flows; on a tmpfs. */
   tableFile?: string;
-  /** ms between dumps of the connection table. */
+  /** ms between dumps of the connection table, and between counts of what is observed. */
   dumpEvery?: number;
   /** Bytes of kernel memory for events not yet read. */
   room?: number;
@@ -41,63 +45,174 @@ export interface Flows {
   dump(): Promise<void>;
   /** Ends the kernel's connections that match; how many. Their ends are told as any others. */
   deleteConnections(match: ConnectionMatch): Promise<number>;
-  /** Resolves when everything read has been emitted and the thread is gone. */
+  /** Looks at `observeBridges` again; resolves when they are observed as far as the kernel lets us. */
+  reconcile(): Promise<void>;
+  /** Resolves when everything read has been emitted and thread and observation table are gone. */
   stop(): Promise<void>;
 }
 
+/** ms before a reader that died is started again, doubled each time it dies soon. */
+const FIRST_PAUSE = 500;
+const LONGEST_PAUSE = 30_000;
+
 /** Throws ReaderError where the kernel does not let us listen (not root, connection tracking not built in). */
 export async function startFlows(options: FlowsOptions): Promise<Flows> {
-  const { directory } = options;
-  const staged = new StagedCache(directory);
-  const routed = new RoutedNics(directory);
-  const finder = new NicFinder(directory);
-  const refusals = new RefusalRecords(directory, finder, staged);
-  const guard = new GuardAlerts(directory, finder, options.alert);
-  const answers = new Answers();
-  const own = { 'flows.records': 0, 'flows.foreign': 0, 'flows.reader_failures': 0 };
-  const emit = (records: FlowRecord[]) => {
+  const parts = new FlowParts(options);
+  try {
+    await parts.start();
+  } catch (error) {
+    await parts.stop();
+    throw error;
+  }
+  return parts;
+}
+
+class FlowParts implements Flows {
+  readonly deleteConnections = deleteConnections;
+  readonly #o: FlowsOptions;
+  readonly #tally = new Tally();
+  readonly #own = { 'flows.records': 0, 'flows.foreign': 0, 'flows.reader_failures': 0 };
+  readonly #staged: StagedCache;
+  readonly #routed: RoutedNics;
+  readonly #gone: GoneNics;
+  readonly #finder: NicFinder;
+  readonly #refusals: RefusalRecords;
+  readonly #guard: GuardAlerts;
+  readonly #answers = new Answers();
+  readonly #observation: Observation;
+  readonly #readerOptions: ReaderOptions;
+  #reader: Reader | undefined;
+  #restart: NodeJS.Timeout | undefined;
+  #pause = FIRST_PAUSE;
+  #stopped: Promise<void> | undefined;
+
+  constructor(options: FlowsOptions) {
+    const { directory } = options;
+    this.#o = options;
+    this.#staged = new StagedCache(directory);
+    this.#routed = new RoutedNics(directory);
+    this.#gone = new GoneNics(directory);
+    this.#finder = new NicFinder(directory);
+    this.#refusals = new RefusalRecords(directory, this.#finder, this.#staged);
+    this.#guard = new GuardAlerts(directory, this.#finder, options.alert);
+    this.#observation = new Observation({
+      directory,
+      bridges: options.observeBridges,
+      networks: (numbers) => this.#reader?.observe(numbers),
+      log: options.log,
+    });
+    this.#readerOptions = this.#reading();
+  }
+
+  #emit(records: FlowRecord[]): void {
     if (records.length === 0) return;
-    own['flows.records'] += records.length;
-    options.emit(records);
-  };
-  const reader = await Reader.start({
-    tableFile: options.tableFile ?? '',
-    ...(options.dumpEvery === undefined ? {} : { dumpEvery: options.dumpEvery }),
-    ...(options.room === undefined ? {} : { room: options.room }),
-    rows: (bytes, view, count) => {
-      const { records, foreign } = conntrackRecords({ directory, staged, routed }, bytes, view, count);
-      own['flows.foreign'] += foreign;
-      emit(records);
-    },
-    refusals: (list) => {
-      emit(list.flatMap((refusal) => refusals.record(refusal) ?? []));
-    },
-    unanswered: (list) => {
-      for (const packet of list) answers.take(packet);
-    },
-    forgeries: (list) => {
-      for (const forgery of list) guard.take(forgery);
-    },
-    failed: (error: ReaderError) => {
-      own['flows.reader_failures']++;
-      options.log.warn({ error: error.message, cause: error.cause }, 'flow reader stopped');
-    },
-  });
-  const stop = async () => {
-    await reader.stop();
-    answers.close();
-    guard.close();
-    finder.close();
-    routed.close();
-    staged.close();
-  };
-  let stopped: Promise<void> | undefined;
-  return {
-    get counters() {
-      return { ...own, ...refusals.counters, ...guard.counters, ...answers.counters, ...reader.tally.all() };
-    },
-    deleteConnections,
-    dump: () => reader.dump(),
-    stop: () => (stopped ??= stop()),
-  };
+    this.#own['flows.records'] += records.length;
+    this.#o.emit(records);
+  }
+
+  /** What becomes of all the reading thread hands over. */
+  #reading(): ReaderOptions {
+    const { tableFile = '', dumpEvery, room, directory, learned } = this.#o;
+    const [staged, routed, gone, finder] = [this.#staged, this.#routed, this.#gone, this.#finder];
+    const tracked = {
+      directory,
+      staged,
+      gone,
+      // What crosses an observed bridge on its way through the host is told by observation: once is enough.
+      routed: {
+        byAddress: (ip: string) => {
+          const nic = routed.byAddress(ip);
+          return nic && this.#observation.observes(nic.bridge) ? undefined : nic;
+        },
+      },
+    };
+    const observed = { segment: (n: number) => this.#observation.segment(n), finder, staged, gone };
+    return {
+      tableFile,
+      tally: this.#tally,
+      ...(dumpEvery === undefined ? {} : { dumpEvery }),
+      ...(room === undefined ? {} : { room }),
+      rows: (bytes, view, count) => {
+        const { records, foreign } = conntrackRecords(tracked, bytes, view, count);
+        this.#own['flows.foreign'] += foreign;
+        this.#emit(records);
+      },
+      observed: (bytes, view, count) => this.#emit(observedRecords(observed, bytes, view, count)),
+      learned: (list) => {
+        for (const { port, mac, ip } of list) if (finder.byPort(port)?.mac === mac) learned(mac, ip);
+      },
+      refusals: (list) => this.#emit(list.flatMap((refusal) => this.#refusals.record(refusal) ?? [])),
+      forgeries: (list) => {
+        for (const forgery of list) this.#guard.take(forgery);
+      },
+      unanswered: (list) => {
+        for (const packet of list) this.#answers.take(packet);
+      },
+      failed: (error) => this.#failed(error),
+    };
+  }
+
+  async start(): Promise<void> {
+    this.#reader = await Reader.start(this.#readerOptions);
+    await this.#observation.reconcile();
+  }
+
+  /** A dead reader is replaced: flows go on from the table file, and what was missed from the next dump. */
+  #failed(error: ReaderError): void {
+    this.#own['flows.reader_failures']++;
+    this.#o.log.warn({ error: error.message, cause: error.cause }, 'flow reader stopped; starting another');
+    const dead = this.#reader;
+    this.#reader = undefined;
+    void dead?.stop();
+    this.#restart = setTimeout(() => {
+      if (this.#stopped) return;
+      void Reader.start(this.#readerOptions).then(
+        (reader) => {
+          if (this.#stopped) return reader.stop();
+          this.#reader = reader;
+          this.#pause = FIRST_PAUSE;
+          this.#observation.tellNetworks();
+          return undefined;
+        },
+        (cause: ReaderError) => this.#failed(cause),
+      );
+    }, this.#pause);
+    this.#pause = Math.min(this.#pause * 2, LONGEST_PAUSE);
+  }
+
+  get counters(): Readonly<Record<string, number>> {
+    return {
+      ...this.#own,
+      ...this.#refusals.counters,
+      ...this.#guard.counters,
+      ...this.#answers.counters,
+      ...this.#observation.counters,
+      ...this.#tally.all(),
+    };
+  }
+
+  async dump(): Promise<void> {
+    await this.#reader?.dump();
+  }
+
+  reconcile(): Promise<void> {
+    return this.#observation.reconcile();
+  }
+
+  stop(): Promise<void> {
+    this.#stopped ??= this.#stop();
+    return this.#stopped;
+  }
+
+  async #stop(): Promise<void> {
+    clearTimeout(this.#restart);
+    await this.#reader?.stop();
+    await this.#observation.close();
+    this.#answers.close();
+    this.#guard.close();
+    this.#finder.close();
+    this.#gone.close();
+    this.#routed.close();
+    this.#staged.close();
+  }
 }

@@ -4,8 +4,17 @@ import { MessageChannel, Worker, type MessagePort } from 'node:worker_threads';
 import { LOG_GROUP } from '@wocloud/policy/render/names.ts';
 import { ROW } from '../netlink/conntrack-row.ts';
 import { Bell } from '../netlink/socket.ts';
-import { Tally } from './tally.ts';
-import type { Forgery, ReaderCommand, ReaderMessage, ReaderSetup, Refusal, Unanswered } from './reading.ts';
+import { OBSERVE_GROUP } from './observe-rules.ts';
+import type { Tally } from './tally.ts';
+import type {
+  Forgery,
+  Learned,
+  ReaderCommand,
+  ReaderMessage,
+  ReaderSetup,
+  Refusal,
+  Unanswered,
+} from './reading.ts';
 
 /** The flow reader could not start, or died. */
 export class ReaderError extends Error {
@@ -15,11 +24,16 @@ export class ReaderError extends Error {
 export interface ReaderOptions {
   /** `count` rows (see conntrack-row.ts) at the start of `bytes`. */
   rows(bytes: Uint8Array, view: DataView, count: number): void;
+  /** The same of observed conversations: see conntrack-row.ts for what differs. */
+  observed(bytes: Uint8Array, view: DataView, count: number): void;
+  learned(list: Learned[]): void;
   refusals(list: Refusal[]): void;
   forgeries(list: Forgery[]): void;
   unanswered(list: Unanswered[]): void;
   /** The thread died by itself, with the reason. */
   failed(error: ReaderError): void;
+  /** Counts go on across readers. */
+  tally: Tally;
   /** Keeps flows' identity across restarts; a path on a tmpfs. '' for none. */
   tableFile: string;
   dumpEvery?: number;
@@ -28,7 +42,6 @@ export interface ReaderOptions {
 }
 
 export class Reader {
-  readonly tally = new Tally();
   readonly #worker: Worker;
   readonly #port: MessagePort;
   readonly #bell = new Bell();
@@ -43,7 +56,7 @@ export class Reader {
   private constructor(options: ReaderOptions) {
     const { port1, port2 } = new MessageChannel();
     const setup: ReaderSetup = {
-      tally: this.tally.memory,
+      tally: options.tally.memory,
       inFlight: this.#inFlight.buffer as SharedArrayBuffer,
       bell: this.#bell.fd,
       conntrack: {
@@ -58,6 +71,7 @@ export class Reader {
         },
       },
       logs: { refusals: LOG_GROUP.verdict, guard: LOG_GROUP.guard, unanswered: LOG_GROUP.refuse },
+      observe: { group: OBSERVE_GROUP, dumpEvery: options.dumpEvery ?? 5000 },
     };
     this.#port = port1;
     this.#port.on('message', (message: ReaderMessage) => this.#take(message, options));
@@ -90,12 +104,16 @@ export class Reader {
   #take(message: ReaderMessage, options: ReaderOptions): void {
     switch (message.kind) {
       case 'rows':
+      case 'observed':
         try {
-          options.rows(new Uint8Array(message.rows), new DataView(message.rows), message.count);
+          options[message.kind](new Uint8Array(message.rows), new DataView(message.rows), message.count);
         } finally {
           Atomics.sub(this.#inFlight, 0, message.count);
           Atomics.notify(this.#inFlight, 0);
         }
+        return;
+      case 'learned':
+        options.learned(message.list);
         return;
       case 'refusals':
         options.refusals(message.list);
@@ -131,6 +149,11 @@ export class Reader {
   #command(command: ReaderCommand): void {
     this.#port.postMessage(command);
     this.#bell.ring();
+  }
+
+  /** Numbers of the networks whose observation sets stand in the kernel. */
+  observe(networks: number[]): void {
+    if (!this.#stopping) this.#command({ kind: 'observe', networks });
   }
 
   /** Dumps the connection table now; resolves when its records have been handed over. */

@@ -3,6 +3,7 @@
 import { isMainThread, receiveMessageOnPort, workerData, type MessagePort } from 'node:worker_threads';
 import { ConntrackReading } from './conntrack-reading.ts';
 import { LogReading } from './log-reading.ts';
+import { ObserveReading } from './observe-reading.ts';
 import { MappedFile } from '../netlink/libc.ts';
 import { Bell, Waiter } from '../netlink/socket.ts';
 import { RowSink } from './sink.ts';
@@ -20,10 +21,13 @@ function run(setup: ReaderSetup, port: MessagePort): void {
   const nap = new Int32Array(new SharedArrayBuffer(4));
   const bell = new Bell(setup.bell);
   const post = (message: ReaderMessage, transfer: ArrayBuffer[] = []) => port.postMessage(message, transfer);
-  const sink = new RowSink((rows, count) => {
-    Atomics.add(inFlight, 0, count);
-    post({ kind: 'rows', rows, count }, [rows]);
-  });
+  const sinkOf = (kind: 'rows' | 'observed') =>
+    new RowSink((rows, count) => {
+      Atomics.add(inFlight, 0, count);
+      post({ kind, rows, count }, [rows]);
+    });
+  const sink = sinkOf('rows');
+  const observed = sinkOf('observed');
   const file =
     setup.conntrack.file === '' ? undefined : new MappedFile(setup.conntrack.file, setup.conntrack.bytes);
   const readings: Reading[] = [];
@@ -43,21 +47,34 @@ function run(setup: ReaderSetup, port: MessagePort): void {
         unanswered: (list) => post({ kind: 'unanswered', list }),
       }),
     );
+    const observing = new ObserveReading(setup.observe, {
+      sink: observed,
+      tally,
+      learned: (list) => post({ kind: 'learned', list }),
+    });
+    readings.push(observing);
     const sockets = readings.flatMap((reading) => reading.sockets.map((socket) => ({ reading, socket })));
     waiter = new Waiter([bell.fd, ...sockets.map(({ socket }) => socket.fd)]);
     post({ kind: 'ready' });
     for (;;) {
-      const dues = [sink.due(), ...readings.map((reading) => reading.due())].filter((ms) => ms >= 0);
+      const dues = [sink.due(), observed.due(), ...readings.map((reading) => reading.due())].filter(
+        (ms) => ms >= 0,
+      );
       waiter.wait(dues.length === 0 ? -1 : Math.ceil(Math.min(...dues)));
       if (waiter.ready(0)) {
         bell.silence();
         for (let got = receiveMessageOnPort(port); got; got = receiveMessageOnPort(port)) {
           const command = got.message as ReaderCommand;
           if (command.kind === 'stop') return;
-          conntrack.dumpNow(() => {
-            sink.flush();
-            post({ kind: 'done', id: command.id });
-          });
+          if (command.kind === 'observe') observing.observe(command.networks);
+          else
+            conntrack.dumpNow(() =>
+              observing.passNow(() => {
+                sink.flush();
+                observed.flush();
+                post({ kind: 'done', id: command.id });
+              }),
+            );
         }
       }
       while (Atomics.load(inFlight, 0) > MAX_IN_FLIGHT) {
@@ -69,12 +86,14 @@ function run(setup: ReaderSetup, port: MessagePort): void {
         });
       for (const reading of readings) reading.tick();
       if (sink.due() === 0) sink.flush();
+      if (observed.due() === 0) observed.flush();
       // A moment for more to come: at a few thousand events a second, waking for each costs more than reading it.
       if (readings.every((reading) => reading.isIdle())) Atomics.wait(nap, 0, 0, NAP);
     }
   } finally {
     for (const reading of readings) reading.close();
     sink.flush();
+    observed.flush();
     waiter?.free();
     file?.unmap();
   }

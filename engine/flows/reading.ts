@@ -66,6 +66,19 @@ export interface Unanswered {
   payload: Uint8Array;
 }
 
+export interface ObserveSetup {
+  group: number;
+  /** ms between counts of all sets. */
+  dumpEvery: number;
+}
+
+/** An address a MAC was seen to use, and the port it came in by. */
+export interface Learned {
+  port: number;
+  mac: string;
+  ip: string;
+}
+
 export interface ReaderSetup {
   tally: SharedArrayBuffer;
   /** One Int32: rows handed over and not yet taken. */
@@ -74,13 +87,19 @@ export interface ReaderSetup {
   bell: number;
   conntrack: ConntrackSetup;
   logs: LogSetup;
+  observe: ObserveSetup;
 }
 
-export type ReaderCommand = { kind: 'stop' } | { kind: 'dump'; id: number };
+export type ReaderCommand =
+  | { kind: 'stop' }
+  | { kind: 'dump'; id: number }
+  | { kind: 'observe'; networks: number[] };
 
 export type ReaderMessage =
   | { kind: 'ready' }
   | { kind: 'rows'; rows: ArrayBuffer; count: number }
+  | { kind: 'observed'; rows: ArrayBuffer; count: number }
+  | { kind: 'learned'; list: Learned[] }
   | { kind: 'refusals'; list: Refusal[] }
   | { kind: 'forgeries'; list: Forgery[] }
   | { kind: 'unanswered'; list: Unanswered[] }

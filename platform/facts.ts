@@ -45,6 +45,8 @@ export interface Facts {
   handlers: Partial<Handlers>;
   /** Looks now for hosts that have gone silent and VMs that two hosts claim; else it is done every few seconds. */
   checkHosts(): Promise<void>;
+  /** Ends now the event streams of those who may not read any more; else it is done every few seconds. */
+  checkReaders(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -122,6 +124,7 @@ export async function openFacts(context: Context, options: FactsOptions = {}): P
       ...events.handlers(context, { directory, hub }),
     },
     checkHosts: () => liveness.check(),
+    checkReaders: () => hub.check(),
     async close() {
       liveness.close();
       forgotten();

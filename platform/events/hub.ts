@@ -24,6 +24,8 @@ export type ReadPublication = (id: number, scope: Scope) => Promise<Publication 
 export interface Hub {
   /** Opens a stream of these topics; flows through the filter. */
   open(caller: Caller, session: string | null, topics: ReadonlySet<Topic>, filter: FlowFilter): EventStream;
+  /** Ends the streams of those who may not read any more, or see something else now; done every few seconds. */
+  check(): Promise<void>;
   close(): void;
 }
 
@@ -148,17 +150,20 @@ export function openHub(
     signals.on('alert', ({ id }) => tellAlerts(id)),
     signals.on('publication', ({ id }) => tellPublications(id)),
   ];
-  const check = setInterval(() => {
-    for (const client of clients)
-      db.outside(() => standing(db, client.caller, client.session))
-        .then((now) => {
-          if (now === undefined || (client.standing !== undefined && now !== client.standing))
-            client.stream.end();
-          client.standing = now;
-        })
-        .catch((error: unknown) => log.warn({ err: error }, 'a stream’s reader could not be checked'));
+  const check = async () => {
+    for (const client of clients) {
+      const now = await db.outside(() => standing(db, client.caller, client.session));
+      if (now === undefined || (client.standing !== undefined && now !== client.standing))
+        client.stream.end();
+      client.standing = now;
+    }
+  };
+  const timer = setInterval(() => {
+    check().catch((error: unknown) =>
+      log.warn({ err: error }, 'the readers of streams could not be checked'),
+    );
   }, CHECK_MS);
-  check.unref();
+  timer.unref();
 
   return {
     open(caller, session, topics, filter) {
@@ -183,8 +188,9 @@ export function openHub(
       );
       return stream;
     },
+    check,
     close() {
-      clearInterval(check);
+      clearInterval(timer);
       for (const stop of stops) stop();
       for (const { stream } of clients) stream.end();
     },

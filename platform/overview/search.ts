@@ -25,7 +25,9 @@ export function searchHandlers(
       const detail = [vm.state, ...addresses.slice(0, 3)].join(' ');
       found.push({ kind: 'vm', id: vm.id, name: vm.name, tenant: vm.tenant, detail });
     }
-    return found.sort((a, b) => closeness(a.name, q) - closeness(b.name, q)).slice(0, MAX_HITS - PER_KIND);
+    return found
+      .sort((a, b) => closeness(a.name, q) - closeness(b.name, q) || (a.name < b.name ? -1 : 1))
+      .slice(0, MAX_HITS - PER_KIND);
   };
 
   const findDocuments = async (caller: Caller, q: string): Promise<SearchHit[]> => {

@@ -30,6 +30,27 @@ interface Numbered {
   digest: string;
 }
 
+/**
+ * One statement, so that a publication and the generations that hold it are known together. Hosts whose state did
+ * not change hold a publication with the generation they have.
+ */
+const SAVE = `
+  WITH numbered AS (
+    INSERT INTO generations AS g (host, generation, digest)
+    SELECT n.host, coalesce(h.applied_generation, 0) + 1, n.digest
+    FROM unnest($1::uuid[], $2::text[]) AS n(host, digest) LEFT JOIN hosts h ON h.id = n.host
+    ON CONFLICT (host) DO UPDATE SET generation = greatest(g.generation + 1, excluded.generation),
+      digest = excluded.digest, at = now()
+    RETURNING host, generation, digest),
+  held AS (
+    INSERT INTO publication_hosts (publication, host, generation)
+    SELECT p, h.id, coalesce(n.generation, g.generation) FROM unnest($3::bigint[]) AS p
+    JOIN hosts h ON NOT h.forgotten LEFT JOIN numbered n ON n.host = h.id LEFT JOIN generations g ON g.host = h.id
+    WHERE coalesce(n.generation, g.generation) IS NOT NULL
+    ON CONFLICT DO NOTHING),
+  done AS (UPDATE publications SET planned = true WHERE id = ANY ($3::bigint[]))
+  SELECT host, generation, digest FROM numbered`;
+
 const nothing = (): Pending => ({ documents: false, enforcement: false, hosts: false, vms: new Set() });
 const everything = (): Pending => ({ documents: true, enforcement: true, hosts: true, vms: 'all' });
 
@@ -59,28 +80,11 @@ export function createPlans({ db, signals, log }: Context): Plans {
     }
     if (unsaved.size === 0 && publications.length === 0) return;
     const hosts = [...unsaved.keys()];
-    const saved = await db.transaction(async () => {
-      const rows = await db.query<{ host: string; generation: number; digest: string }>(
-        `INSERT INTO generations AS g (host, generation, digest)
-         SELECT n.host, coalesce(h.applied_generation, 0) + 1, n.digest
-         FROM unnest($1::uuid[], $2::text[]) AS n(host, digest) LEFT JOIN hosts h ON h.id = n.host
-         ON CONFLICT (host) DO UPDATE SET generation = greatest(g.generation + 1, excluded.generation),
-           digest = excluded.digest, at = now()
-         RETURNING host, generation, digest`,
-        [hosts, hosts.map((h) => unsaved.get(h)?.digest)],
-      );
-      if (publications.length > 0) {
-        await db.query(
-          `INSERT INTO publication_hosts (publication, host, generation)
-           SELECT p, g.host, g.generation FROM unnest($1::bigint[]) AS p, generations g
-           JOIN hosts h ON h.id = g.host AND NOT h.forgotten
-           ON CONFLICT DO NOTHING`,
-          [publications],
-        );
-        await db.query('UPDATE publications SET planned = true WHERE id = ANY ($1)', [publications]);
-      }
-      return rows;
-    });
+    const saved = await db.query<{ host: string } & Numbered>(SAVE, [
+      hosts,
+      hosts.map((h) => unsaved.get(h)?.digest),
+      publications,
+    ]);
     for (const { host, generation, digest } of saved) {
       const planned = unsaved.get(host);
       if (!planned || planned.digest !== digest) continue;

@@ -75,6 +75,10 @@ export class PlanWorld {
     }
     const ids = all ? null : [...(pending.vms as Set<string>)];
     if (ids === null || ids.length > 0) await this.#updateVms(ids, lead);
+    if (lead) return;
+    // Zones and addresses that the leader has settled since may concern any VM.
+    for (const host of this.#hosts.keys()) await this.#updateNetworks(host, false);
+    for (const id of this.#seen.keys()) this.#upsert(id);
   }
 
   async #updateHosts(): Promise<boolean> {
@@ -115,7 +119,7 @@ export class PlanWorld {
       this.#vmsOfHost.set(row.host, (this.#vmsOfHost.get(row.host) ?? new Set()).add(id));
       touched.add(row.host);
     }
-    const others = lead ? await this.#addresses.settle(this.#db, asked) : this.#seen.keys();
+    const others = lead ? await this.#addresses.settle(this.#db, asked) : [];
     for (const host of touched) await this.#updateNetworks(host, lead);
     for (const id of new Set([...asked, ...others])) this.#upsert(id);
   }

@@ -51,7 +51,10 @@ export function endsNamed(
     const address = parseAddress(text).text;
     const owners = vms.flatMap((vm) =>
       vm.nics
-        .filter((nic) => on(nic) && nic.addresses.includes(text))
+        .filter(
+          (nic) =>
+            on(nic) && nic.addresses.some((own) => isAddress(own) && parseAddress(own).text === address),
+        )
         .map((nic) => ({ end: { nic: nicId(vm.id, nic.mac), address }, vm, nic })),
     );
     return owners.length > 0 ? owners : [{ end: { address }, vm: null, nic: null }];
@@ -67,12 +70,10 @@ export function endsNamed(
   const found = named.flatMap((vm) =>
     vm.nics.filter(on).map((nic) => ({ end: { nic: nicId(vm.id, nic.mac) }, vm, nic })),
   );
-  if (found.length === 0)
-    throw new PlatformError(
-      'bad-request',
-      `${text} has no NIC ${network ? `on network ${network}` : 'that can be guarded'}.`,
-    );
-  return found;
+  if (found.length === 0 && network !== undefined)
+    throw new PlatformError('bad-request', `${text} has no NIC on network ${network}.`);
+  // A VM whose NICs cannot be guarded is there all the same: its traffic is nobody's to decide.
+  return found.length > 0 ? found : named.slice(0, 1).map((vm) => ({ end: { address: '' }, vm, nic: null }));
 }
 
 /** The pair to trace: two NICs of one network when there are such, else the first of each. */

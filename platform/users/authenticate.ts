@@ -30,7 +30,10 @@ export interface Identity extends Caller {
   csrf: string;
 }
 
-type Found = UserRow & { csrf: string; key: string; vms: string[] };
+type Found = UserRow & { csrf: string; key: string; vms: string[]; stale: boolean };
+
+/** At most once a minute: knowing when a key was last used is not worth a write per request. */
+const stale = (column: string) => `(${column} IS NULL OR ${column} < now() - interval '1 minute') AS stale`;
 
 const GRANTED = `coalesce((SELECT array_agg(vm ORDER BY vm) FROM grants
   WHERE user_id = u.id AND cardinality(rights) > 0), '{}') AS vms`;
@@ -43,25 +46,25 @@ export async function authenticate({ db }: Context, given: Credentials): Promise
     if (!parts)
       throw new PlatformError('unauthenticated', 'The Authorization header holds no API token of ours.');
     const row = await db.one<Found & { secret: string }>(
-      `SELECT u.*, '' AS csrf, t.id AS key, t.secret, ${GRANTED} FROM tokens t JOIN users u ON u.id = t.user_id
+      `SELECT u.*, '' AS csrf, t.id AS key, t.secret, ${stale('t.last_used')}, ${GRANTED} FROM tokens t JOIN users u ON u.id = t.user_id
        WHERE t.id = $1 AND NOT u.disabled AND (t.expires_at IS NULL OR t.expires_at > now())`,
       [parts[1]],
     );
     if (!row || !same(row.secret, digest(parts[2] ?? '')))
       throw new PlatformError('unauthenticated', 'This API token is not valid (any more).');
-    await touch(db, 'tokens', row.key);
+    if (row.stale) await touch(db, 'tokens', row.key);
     return identity(row, 'token', null);
   }
   if (given.cookie === undefined) return undefined;
   const row = await db.one<Found>(
-    `SELECT u.*, s.csrf, s.id AS key, ${GRANTED} FROM sessions s JOIN users u ON u.id = s.user_id
+    `SELECT u.*, s.csrf, s.id AS key, ${stale('s.last_used')}, ${GRANTED} FROM sessions s JOIN users u ON u.id = s.user_id
      WHERE s.id = $1 AND NOT u.disabled AND s.expires_at > now() AND s.last_used > now() - interval '${IDLE_HOURS} hours'`,
     [digest(given.cookie)],
   );
   if (!row) return undefined;
   if (given.writes && !same(row.csrf, given.csrf ?? ''))
     throw new PlatformError('forbidden', 'The X-CSRF-Token header is missing or not of this session.');
-  await touch(db, 'sessions', row.key);
+  if (row.stale) await touch(db, 'sessions', row.key);
   return identity(row, 'session', row.key);
 }
 
@@ -70,13 +73,8 @@ function same(a: string, b: string): boolean {
   return x.length === y.length && timingSafeEqual(x, y);
 }
 
-/** At most once a minute: knowing when a key was last used is not worth a write per request. */
 const touch = (db: Context['db'], table: 'sessions' | 'tokens', id: string) =>
-  db.query(
-    `UPDATE ${table} SET last_used = now()
-     WHERE id = $1 AND (last_used IS NULL OR last_used < now() - interval '1 minute')`,
-    [id],
-  );
+  db.query(`UPDATE ${table} SET last_used = now() WHERE id = $1`, [id]);
 
 function identity(row: Found, via: Caller['via'], session: string | null): Identity {
   const user: User = userView(row);

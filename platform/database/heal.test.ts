@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import { fakeVm } from '../testing/fake-engine.ts';
 import { startPostgres } from './cluster.ts';
 import { codeOf, startTestPlatform, until, type TestPlatform, type TestUser } from '../testing/platform.ts';
 
@@ -68,6 +69,12 @@ test('signals reach listeners again after the database was away', async () => {
   });
   await replica.close();
   await db.close();
+});
+
+test('planning goes on as well: a host that joins afterwards gets its state', async () => {
+  const vm = fakeVm({ name: 'after' });
+  const engine = await p.engine('kvm-after', [vm]);
+  await until(async () => p.core.plans.current(engine.host)?.nics.some((nic) => nic.vm === vm.id), 20_000);
 });
 
 test('starting a cluster that runs adopts it', async () => {

@@ -22,7 +22,7 @@ export interface Plans {
 }
 
 const LEASE_KEY = 7_206_115;
-const REPLAN_MS = 30_000;
+const REPLAN_MS = 60_000;
 const RETRY_MS = 500;
 
 interface Numbered {

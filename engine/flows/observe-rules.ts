@@ -107,6 +107,9 @@ export function networkRules(n: number): string {
     `  update @n${n}-neighbours4 { ether saddr . arp saddr ip timeout ${HOLD.neighbour} }`,
     '}',
     `chain n${n}-nd {`,
+    // Claims name their address inside: the pair of sender's addresses does not tell them apart.
+    `  ip6 saddr :: limit rate 200/second burst 400 packets goto n${n}-new`,
+    `  icmpv6 type 136 limit rate 200/second burst 400 packets goto n${n}-new`,
     `  ether saddr . ip6 saddr != @n${n}-neighbours6 jump n${n}-new`,
     `  update @n${n}-neighbours6 { ether saddr . ip6 saddr timeout ${HOLD.neighbour} }`,
     '}',

@@ -119,6 +119,9 @@ export class ObserveTable {
   readonly #row = new DataView(this.#scratch.buffer);
   #next: bigint;
   #pass = 1;
+  /** Counted and never logged: in the pass before, and in this one. Bounded by the kernel's sets. */
+  #strangers = new Set<string>();
+  #newcomers = new Set<string>();
   #closing = 0;
 
   constructor(sink: Pick<RowSink, 'add'>, tally: Tally, now: number) {
@@ -211,16 +214,24 @@ export class ObserveTable {
 
   beginPass(): void {
     this.#pass++;
+    this.#strangers = this.#newcomers;
+    this.#newcomers = new Set();
   }
 
   /** One element of a set: the counter of one way. */
   counted(tuple: Tuple, packets: number, bytes: number, now: number): void {
     let found = this.#find(tuple);
     if (!found) {
-      const answers = tuple.sport < 1024 && tuple.dport >= 1024;
-      const flow = this.#begin(answers ? reverse(tuple) : tuple, undefined, false, undefined, now);
+      // Its first packet may have been logged and not told yet: that knows who began. Wait for the next pass.
+      const key = keyOf(tuple, false);
+      if (!this.#strangers.has(key)) {
+        this.#newcomers.add(key);
+        return;
+      }
+      const isAnswer = tuple.sport < tuple.dport;
+      const flow = this.#begin(isAnswer ? reverse(tuple) : tuple, undefined, false, undefined, now);
       if (!flow) return;
-      found = { flow, back: answers };
+      found = { flow, back: isAnswer };
     }
     const { flow, back } = found;
     const mine = flow.ways[back ? 1 : 0];

@@ -1,5 +1,6 @@
 // Which NIC an address means where the host itself routes: the one on the network that the host's route leads to.
 // Networks may share a range, and the host's own world may too; only the route tells.
+import { readFileSync } from 'node:fs';
 import type { Directory, LocalNic } from '../directory.ts';
 import { interfaceName } from '../netlink/libc.ts';
 import { attributes, eachMessage, MessageWriter, NLM_F_REQUEST } from '../netlink/message.ts';
@@ -93,12 +94,22 @@ export class RoutedNics {
   }
 }
 
-/** The host is on a plain bridge's network by the bridge itself, on a VLAN of it by an interface named after it. */
+/** The host is on a plain bridge's network by the bridge itself, on a VLAN of it by a VLAN device on top of it. */
 function leadsTo(way: string, nic: LocalNic): boolean {
   if (way === '' || nic.bridge === null) return false;
-  return nic.vlan === null
-    ? way === nic.bridge
-    : way === `${nic.bridge}.${nic.vlan}` || way === `vlan${nic.vlan}`;
+  if (nic.vlan === null) return way === nic.bridge;
+  const below = vlanDevice(way);
+  return below?.vlan === nic.vlan && below.device === nic.bridge;
+}
+
+/** What a VLAN device stands on, from `VID: 10` and `Device: br0` in its file. */
+function vlanDevice(name: string): { device: string; vlan: number } | undefined {
+  try {
+    const text = readFileSync(`/proc/net/vlan/${name}`, 'utf8');
+    return { vlan: Number(/VID: (\d+)/.exec(text)?.[1]), device: /Device: (\S+)/.exec(text)?.[1] ?? '' };
+  } catch {
+    return undefined;
+  }
 }
 
 function indexByIp(nics: readonly LocalNic[]): Map<string, LocalNic[]> {

@@ -44,15 +44,17 @@ export async function readBridges(): Promise<Bridges> {
   await Promise.all(
     names.map(async (device) => {
       const dir = `${CLASS}/${device}`;
-      const [index, filtering, mac, master] = await Promise.all([
+      const [index, bridgeId, filtering, mac, master] = await Promise.all([
         read(`${dir}/ifindex`),
+        read(`${dir}/bridge/bridge_id`),
         read(`${dir}/bridge/vlan_filtering`),
         read(`${dir}/address`),
         readlink(`${dir}/master`).catch(() => ''),
       ]);
       // Gone since the directory was listed, or no device at all (bonding_masters).
       if (index === '') return;
-      if (filtering !== '') {
+      // Kernels built without VLAN filtering have bridges all the same.
+      if (bridgeId !== '') {
         const defaultVlan = Number(await read(`${dir}/bridge/default_pvid`)) || 0;
         bridges.set(device, { vlanFiltering: filtering === '1', defaultVlan, mac, vlan: null });
       }

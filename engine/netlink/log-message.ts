@@ -154,7 +154,7 @@ export function openLogGroup({ group, copy, hold, collect }: LogGroup, room: num
       writer.netfilter(NFNL_SUBSYS_ULOG, NFULNL_MSG_CONFIG, NLM_F_REQUEST | NLM_F_ACK, sequence, 0, group);
       fill(writer);
       socket.send(writer.done());
-      acknowledged(socket, buffers, sequence, `log group ${group}`);
+      acknowledged(socket, buffers, sequence, `log group ${group} (EPERM: another program reads it already)`);
     };
     request(1, (writer) => writer.u8(NFULA_CFG_CMD, CMD_BIND));
     request(2, (writer) =>

@@ -1,4 +1,5 @@
 // Builds the console to dist/: hashed assets, nothing inline, so that a strict content security policy holds.
+import { join } from 'node:path';
 import react from '@vitejs/plugin-react';
 import { defineConfig } from 'vite';
 
@@ -6,6 +7,7 @@ const platform = process.env['WOCLOUD_URL'] ?? 'http://127.0.0.1:8440';
 
 export default defineConfig({
   plugins: [react()],
+  resolve: { alias: { 'typebox/compile': join(import.meta.dirname, 'src/editor/compile.ts') } },
   build: {
     target: 'es2023',
     // A data: URL would need an exception in the policy.

@@ -28,7 +28,7 @@ export interface EnforcerOptions {
   switches: Switches;
   slots: Slots;
   desired: DesiredStore;
-  inventory: Inventory;
+  inventory: Pick<Inventory, 'vms' | 'bridges' | 'refreshBridges'>;
   directory: Directory;
   ends: Ends;
   bridgedFrames: BridgedFrames;
@@ -46,7 +46,6 @@ export interface EnforcerOptions {
 const ATTEMPTS = 3;
 const RETRY_MS = { first: 500, most: 30_000 };
 const RECORD_AFTER_MS = 200;
-const NOTHING_BLOCKED: Passage = { blocked: new Map(), notices: [] };
 
 export class Enforcer {
   readonly counters = {
@@ -63,8 +62,10 @@ export class Enforcer {
   #generation = 0;
   #protections: ReadonlyMap<string, Protection> = new Map();
   #receipt: Receipt | undefined;
-  #passage: Passage | undefined;
+  #passage: (Passage & { asked: string }) | undefined;
   #placement: Placement | undefined;
+  /** Bridges and VLAN switch as they were last set. */
+  #switched: string | undefined;
   #arrived: number | undefined;
   #dirty = false;
   #running: Promise<void> | undefined;
@@ -113,6 +114,12 @@ export class Enforcer {
   distrust(): void {
     this.#applied = undefined;
     this.signal();
+  }
+
+  /** Someone may have turned a switch of the kernel: look, in the next round. */
+  checkSwitches(): void {
+    this.#switched = undefined;
+    if (this.isEnforcing) this.signal();
   }
 
   /** Objects in the kernel that differ from what we left there, not counting those that went with their device. */
@@ -179,30 +186,30 @@ export class Enforcer {
     const { desired, inventory, switches, bridgedFrames, onNotices } = this.#o;
     const { state } = desired;
     const wanted = new Set(state.nics.filter((nic) => nic.mode === 'enforce').map((nic) => nic.network));
-    const bridges = new Set<string>();
+    const off = new Set<string>();
+    const ours = new Set<string>();
     for (const { id, bridge } of state.networks)
-      if (wanted.has(id) && inventory.bridges.bridges.has(bridge) && !(await switches.isOn(bridge)))
-        bridges.add(bridge);
-    if (bridges.size === 0) {
-      if (this.#passage !== NOTHING_BLOCKED) onNotices([]);
-      this.#passage = NOTHING_BLOCKED;
-    } else if (
-      this.#passage === undefined ||
-      this.#passage === NOTHING_BLOCKED ||
-      bridgedFrames === 'accept'
-    ) {
-      this.#passage = await passage(bridges, bridgedFrames);
+      if (wanted.has(id) && inventory.bridges.bridges.has(bridge)) {
+        // Where frames were shown to IP's rules before us, enforcing changes nothing for the rules of others.
+        if (!(await switches.isOn(bridge))) off.add(bridge);
+        else if (switches.hasSwitched(bridge)) ours.add(bridge);
+      }
+    const asked = [...off, ...ours].sort().join(' ');
+    if (this.#passage?.asked !== asked) {
+      this.#passage = { asked, ...(await passage(new Set([...off, ...ours]), bridgedFrames)) };
       onNotices(this.#passage.notices);
     }
+    // What is on stays on: switching it off would open what is closed. The notice says who drops frames there.
+    const blocked = new Map([...this.#passage.blocked].filter(([bridge]) => off.has(bridge)));
     this.#placement = settled(
       this.#placement,
-      place({ state, vms: inventory.vms, bridges: inventory.bridges, blocked: this.#passage.blocked }),
+      place({ state, vms: inventory.vms, bridges: inventory.bridges, blocked }),
     );
     return this.#placement;
   }
 
   async #enforce(placement: Placement): Promise<void> {
-    const { kernel, switches, slots, inventory, onTurned } = this.#o;
+    const { kernel, switches, slots, inventory } = this.#o;
     if (placement.state.nics.length === 0) return this.#withdraw();
     await switches.loadBridgeFilter();
     slots.assign(ruleIds(placement.state));
@@ -223,17 +230,26 @@ export class Enforcer {
         throw new Error(`the kernel does not hold what was asked for: ${wrong.slice(0, 5).join('; ')}`);
     }
     this.#applied = { ruleset, state: placement.state, devices: devicesOf(ruleset, inventory.bridges) };
-    const turned = await switches.setBridges(placement.bridges, placement.vlans);
-    await switches.accounting();
-    if (turned.length > 0) onTurned(turned);
-    this.#recordSoon();
+    await this.#switch(placement);
+    if (script !== '' || !before) this.#recordSoon();
     if (!before || mayRevoke(before.state, placement.state)) await this.#revoke();
+  }
+
+  async #switch({ bridges, vlans }: Placement): Promise<void> {
+    const { switches, onTurned } = this.#o;
+    const now = [...bridges, vlans].join(' ');
+    if (this.#switched === now) return;
+    const turned = await switches.setBridges(bridges, vlans);
+    await switches.accounting();
+    this.#switched = now;
+    if (turned.length > 0) onTurned(turned);
   }
 
   /** Nothing is to be enforced: nothing of ours stays in the kernel. */
   async #withdraw(): Promise<void> {
     const { kernel, switches, slots } = this.#o;
     await switches.setBridges(new Set(), false);
+    this.#switched = undefined;
     if (this.#applied === undefined) await kernel.read();
     if (kernel.blocks.size > 0) {
       await kernel.apply(removalScript());

@@ -43,6 +43,11 @@ export class Switches {
     return values.includes('1');
   }
 
+  /** True when this bridge is on by our hand. */
+  hasSwitched(bridge: string): boolean {
+    return this.#changed[`/sys/class/net/${bridge}/bridge/nf_call_iptables`] !== undefined;
+  }
+
   /**
    * Switches exactly these bridges on, and those of before that are not among them back. Answers which switches
    * someone had turned against us since.

@@ -32,7 +32,10 @@ export class AddressSources {
   #soon: NodeJS.Timeout | undefined;
   #asking = false;
 
-  /** @param changed called with the MACs whose addresses are others than before. */
+  /**
+   * Listens to the inventory from here on: whoever is to see addresses at once must listen after it.
+   * @param changed called with the MACs whose addresses are others than before.
+   */
   constructor(
     session: Session,
     target: Target,
@@ -48,12 +51,12 @@ export class AddressSources {
     this.#book = book;
     this.#changed = changed;
     this.#log = log;
+    inventory.on('resynced', () => void this.refresh());
+    inventory.on('vm', (id) => this.#metadata([id]));
   }
 
   start(): void {
     this.#agents.start();
-    this.#inventory.on('resynced', () => void this.refresh());
-    this.#inventory.on('vm', (id) => this.#metadata([id]));
     this.#timers.push(
       setInterval(() => this.#readSoon(), LEASES_EVERY_MS),
       setInterval(() => void this.#askAgents(), 1_000),

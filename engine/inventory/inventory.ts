@@ -58,6 +58,11 @@ export class Inventory extends EventEmitter<InventoryEvents> {
     return this.#bridges;
   }
 
+  /** VMs that have a NIC with one of these MACs. */
+  vmsWith(macs: ReadonlySet<string>): string[] {
+    return [...this.#vms].flatMap(([id, vm]) => (vm.nics.some((nic) => macs.has(nic.mac)) ? [id] : []));
+  }
+
   /** Reads everything anew. Calls while one is under way share one more that begins after it. */
   resync(): Promise<void> {
     if (this.#resync) this.#again = true;

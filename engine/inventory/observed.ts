@@ -1,5 +1,6 @@
 // What is reported of a VM, put together from its parts. Pure.
 import type { ObservedAddress, ObservedNic, ObservedVm } from '@wocloud/protocol/reports.ts';
+import type { NicFact } from '../live-directory.ts';
 import type { Domain } from './domain-xml.ts';
 import type { PlacedNic } from './nics.ts';
 
@@ -71,4 +72,20 @@ function protection(
   if (nic.unprotectable !== '') return { protection: 'unprotected', reason: nic.unprotectable };
   if (!hasTaps(vm.state)) return { protection: 'inactive', reason: '' };
   return of(nicId(vm.domain.id, nic.mac));
+}
+
+/** NICs of VMs, as the directory wants them. */
+export function nicFacts(vms: Iterable<KnownVm>, addressesOf: (mac: string) => ObservedAddress[]): NicFact[] {
+  return [...vms].flatMap(({ domain, state, nics }) =>
+    nics.map((nic) => ({
+      id: nicId(domain.id, nic.mac),
+      vm: domain.id,
+      name: domain.name,
+      mac: nic.mac,
+      tap: hasTaps(state) ? nic.tap : null,
+      bridge: nic.bridge,
+      vlan: nic.vlan,
+      addresses: addressesOf(nic.mac).map(({ ip }) => ip),
+    })),
+  );
 }

@@ -11,6 +11,21 @@ import { words as overview } from '../overview/words.ts';
 import { words as vms } from '../vms/words.ts';
 import { words as flows } from '../flows/words.ts';
 import { words as enforcement } from '../enforcement/words.ts';
+import { words as editor } from '../editor/words.ts';
+import { words as documents } from '../documents/words.ts';
+import { words as policies } from '../policies/words.ts';
+import { words as groups } from '../groups/words.ts';
+import { words as services } from '../services/words.ts';
+import { words as tenants } from '../tenants/words.ts';
+import { words as networks } from '../networks/words.ts';
+import { words as publications } from '../publications/words.ts';
+import { words as hosts } from '../hosts/words.ts';
+import { words as alerts } from '../alerts/words.ts';
+import { words as trace } from '../trace/words.ts';
+import { words as users } from '../users/words.ts';
+import { words as tokens } from '../tokens/words.ts';
+import { words as audit } from '../audit/words.ts';
+import { words as topology } from '../topology/words.ts';
 
 export const ROOMS = {
   screen,
@@ -25,4 +40,19 @@ export const ROOMS = {
   vms,
   flows,
   enforcement,
+  editor,
+  documents,
+  policies,
+  groups,
+  services,
+  tenants,
+  networks,
+  publications,
+  hosts,
+  alerts,
+  trace,
+  users,
+  tokens,
+  audit,
+  topology,
 };

@@ -31,7 +31,7 @@ export async function passage(bridges: ReadonlySet<string>, mode: BridgedFrames)
     blocked.set(bridge, `not enforced yet: ${obstacleText(obstacle)}`);
     notices.push({
       code: 'bridge.foreign-firewall',
-      message: `${obstacleText(obstacle)}, once they are shown to it. VMs on ${bridge} stay observed.`,
+      message: `${obstacleText(obstacle)} when they are shown to it, as enforcing does. VMs on ${bridge} that are not enforced yet stay observed.`,
       action: isSolvable(obstacle)
         ? `Let frames within ${bridge} pass there (an accept rule for iifname "${bridge}" oifname "${bridge}" before the others), ` +
           'or start the engine with --bridged-frames accept, which does that and takes it back on --remove.'

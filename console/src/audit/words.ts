@@ -1,0 +1,33 @@
+// Words of the audit log.
+import { bilingual } from '../i18n/bilingual.ts';
+
+export const words = bilingual({
+  title: ['Audit', '审计'],
+  answer: ['Who did what, in a log that shows tampering', '谁做了什么，日志可防篡改'],
+  index: ['No.', '序号'],
+  at: ['When', '时间'],
+  who: ['Who', '操作人'],
+  via: ['Via', '途径'],
+  operation: ['Operation', '操作'],
+  object: ['Object', '对象'],
+  outcome: ['Outcome', '结果'],
+  status: ['Status', '状态码'],
+  tenant: ['Tenant', '租户'],
+  hash: ['Hash', '哈希'],
+  findWho: ['By whom', '操作人'],
+  findOperation: ['Operation', '操作'],
+  findObject: ['Object', '对象'],
+  verify: ['Verify the chain', '校验哈希链'],
+  verified: ['{{entries}} entries, unbroken. Head {{head}}', '共 {{entries}} 条，链完整。链头 {{head}}'],
+  broken: [
+    'The chain is broken at entry {{at}}: what follows cannot be trusted.',
+    '链在第 {{at}} 条断裂，其后的内容不可信。',
+  ],
+  verifying: ['Checking every entry', '正在逐条校验'],
+  empty: ['Nothing in this time range', '该时间范围内没有记录'],
+  emptyBody: [
+    'Every operation that changes something, and every refusal, is written here before it happens.',
+    '每个变更操作和每次拒绝，都会在执行前写入此处。',
+  ],
+  detail: ['Details', '详情'],
+});

@@ -1,0 +1,43 @@
+// Documents as YAML text: what fits on a line stays on a line, as people write rules.
+import { Document as YamlDocument, isCollection, isMap, isPair, isScalar, visit } from 'yaml';
+import { asWritten } from '@wocloud/protocol/documents.ts';
+import { API_VERSION } from '@wocloud/protocol/schema.ts';
+import type { Kind } from '@wocloud/protocol/resources/kinds.ts';
+
+const LINE = 96;
+
+/** A stored document as people write it, without what the platform adds. */
+export function documentText(stored: unknown): string {
+  const document = new YamlDocument(asWritten(stored));
+  const root = document.contents;
+  visit(document, {
+    Collection(_, node, path) {
+      const parent = path.at(-1);
+      const isTop =
+        node === root ||
+        (isPair(parent) && isScalar(parent.key) && parent.key.value === 'spec' && path.length === 3);
+      const flat = JSON.stringify(node.toJSON()).length;
+      if (!isTop && flat <= LINE && (isMap(node) || !node.items.some(isCollectionInside))) node.flow = true;
+    },
+  });
+  return document.toString({ lineWidth: 0, flowCollectionPadding: true });
+}
+
+/** A list of mappings reads better one item a line. */
+const isCollectionInside = (item: unknown) => isCollection(item) && isMap(item) && item.items.length > 1;
+
+/** What a new document of a kind starts as. */
+export function templateText(kind: Kind, tenant: string | null): string {
+  const owner = tenant ? `, tenant: ${tenant}` : '';
+  const head = `apiVersion: ${API_VERSION}\nkind: ${kind}\nmetadata: { name: new-${kind.toLowerCase()}${owner} }\nspec:\n`;
+  const bodies: Record<Kind, string> = {
+    Policy:
+      '  tier: tenant\n  priority: 100\n  mode: staged\n  appliesTo: { selector: "app=web" }\n  rules:\n    - { name: https-in, direction: in, action: allow, from: [any], services: [tcp/443] }\n    - { name: rest, direction: in, action: drop, log: true }\n',
+    Group: '  selector: "app=web"\n',
+    Service: '  ports: [tcp/80, tcp/443]\n',
+    Tenant: '  title: New tenant\n  defaults: { within: allow, ingress: drop, egress: allow }\n',
+    Network: '  members:\n    - { host: kvm-1, bridge: br0 }\n',
+    VM: '  addresses: []\n',
+  };
+  return head + bodies[kind];
+}

@@ -1,0 +1,48 @@
+// Publishes: shows what changes and where, takes a message, and hands over to the receipts.
+import { FormGroup, TextInput } from '@patternfly/react-core';
+import type { Change, Publication } from '@wocloud/protocol/views.ts';
+import { useState } from 'react';
+import { useAct, useCall } from '../api/calls.ts';
+import { useWords } from '../i18n/language.ts';
+import { Confirm } from '../screen/Confirm.tsx';
+import { ChangeList } from './ChangeList.tsx';
+
+interface Props {
+  changes: readonly Change[];
+  onClose: () => void;
+  onPublished: (publication: Publication) => void;
+}
+
+export function PublishDialog({ changes, onClose, onPublished }: Props) {
+  const { t } = useWords();
+  const [message, setMessage] = useState('');
+  const status = useCall('status.get');
+  const publish = useAct('publications.create', [
+    'changes.list',
+    'publications.list',
+    'policies.list',
+    'policies.get',
+    'groups.list',
+    'services.list',
+    'status.get',
+  ]);
+  return (
+    <Confirm
+      title={t('publications.publishTitle', { count: changes.length })}
+      undo={t('publications.publishUndo')}
+      cli={`wocloud publish${message ? ` -m '${message.replaceAll("'", String.raw`'\''`)}'` : ''}`}
+      act={t('publications.publishDo')}
+      pending={publish.isPending}
+      error={publish.error}
+      onAct={() => publish.mutate({ body: message ? { message } : {} }, { onSuccess: onPublished })}
+      onClose={onClose}
+      wide
+    >
+      <p>{t('publications.publishWhat', { count: status.data?.hosts.connected ?? 0 })}</p>
+      <ChangeList of={changes} />
+      <FormGroup label={t('publications.message')} fieldId="message">
+        <TextInput id="message" value={message} onChange={(_, v) => setMessage(v)} />
+      </FormGroup>
+    </Confirm>
+  );
+}

@@ -129,10 +129,9 @@ function tests(): void {
        s.on('data', () => { console.log('up'); setTimeout(() => s.write('x'), 100); }).on('error', () => {});`,
       );
     children.push(await talk(80), await talk(81));
-    console.error(run('conntrack -L'));
     const ports = () =>
       run('conntrack -L -p tcp --state ESTABLISHED')
-        .match(/dport=8[01](?= src=10.0.0.2)/g)
+        .match(/dport=8[01](?= )/g)
         ?.sort() ?? [];
     assert.deepEqual(ports(), ['dport=80', 'dport=81']);
     await filter.want(stateOf(6, vms, web));

@@ -108,13 +108,13 @@ export async function startEngine(options: Options, identity: Identity, log: Log
     bridgedFrames: options.bridgedFrames,
     identity: () => ({ host: link.identity.host, key: link.identity.key }),
     onReceipt: (receipt) => link.send({ type: 'receipt', receipt }),
-    onProtection: () => {
-      reporter.changed(inventory.vms.keys());
-      // What is enforced is no longer observed, and the other way round.
-      void flows
+    // What is enforced is no longer observed, and the other way round.
+    onBridges: () => {
+      flows
         ?.reconcile()
         .catch((error: unknown) => log.warn({ err: error }, 'bridges cannot be observed now'));
     },
+    onProtection: () => reporter.changed(inventory.vms.keys()),
     onNotices: (notices) => {
       if (facts.notice('foreign-firewall', notices)) tellFacts();
     },
@@ -195,8 +195,11 @@ export async function startEngine(options: Options, identity: Identity, log: Log
       if (inventory.vmsWith(new Set([mac])).length > 0 && book.learn(mac, ip, 'snooped', SNOOPED_MS))
         addressesChanged(new Set([mac]));
     },
-    observeBridges: () =>
-      [...inventory.bridges.bridges.keys()].filter((bridge) => !enforcer.bridges.has(bridge)),
+    observeBridges: () => {
+      const { bridges } = enforcer;
+      // Before the first round it is not known what is enforced: nothing is seen twice meanwhile.
+      return bridges ? [...inventory.bridges.bridges.keys()].filter((bridge) => !bridges.has(bridge)) : [];
+    },
     log: log.child({ part: 'flows' }),
     tableFile: liveTable(dir),
   });

@@ -35,6 +35,8 @@ export interface EnforcerOptions {
   /** Host id and PEM of its key. */
   identity: () => { host: string; key: string };
   onReceipt: (receipt: Receipt) => void;
+  /** The bridges on which something is enforced are others, or known for the first time. */
+  onBridges: () => void;
   /** Protections have changed. */
   onProtection: () => void;
   onNotices: (notices: readonly Notice[]) => void;
@@ -64,6 +66,7 @@ export class Enforcer {
   #receipt: Receipt | undefined;
   #passage: (Passage & { asked: string }) | undefined;
   #placement: Placement | undefined;
+  #bridges: ReadonlySet<string> | undefined;
   /** Bridges and VLAN switch as they were last set. */
   #switched: string | undefined;
   #arrived: number | undefined;
@@ -85,9 +88,9 @@ export class Enforcer {
   get receipt(): Receipt | undefined {
     return this.#receipt;
   }
-  /** Bridges whose frames IP's rules see by our hand. */
-  get bridges(): ReadonlySet<string> {
-    return this.#placement?.bridges ?? new Set();
+  /** Bridges on which something is enforced; undefined before the first round. */
+  get bridges(): ReadonlySet<string> | undefined {
+    return this.#bridges;
   }
   get isEnforcing(): boolean {
     return (this.#placement?.state.nics.length ?? 0) > 0;
@@ -175,6 +178,9 @@ export class Enforcer {
         await this.#o.inventory.refreshBridges();
         placement = await this.#place();
       }
+    const known = this.#bridges && [...this.#bridges].join(' ');
+    this.#bridges = placement.bridges;
+    if (known !== [...placement.bridges].join(' ')) this.#o.onBridges();
     this.#generation = state.generation;
     this.#tell(
       { generation: state.generation, digest: kernel.digest, took: performance.now() - arrived, error: '' },
@@ -321,10 +327,12 @@ export class Enforcer {
       last.error === what.error.slice(0, 2000)
     )
       return;
+    if (changed) this.#o.onProtection();
+    // Nothing has been asked for yet.
+    if (what.generation === 0) return;
     const { host, key } = this.#o.identity();
     this.#receipt = signReceipt(host, key, { ...what, protections });
     this.#o.onReceipt(this.#receipt);
-    if (changed) this.#o.onProtection();
   }
 
   #recordSoon(): void {

@@ -125,6 +125,7 @@ export async function startFilter(
     ends: { routed: () => undefined, own: new Set() },
     identity: () => ({ host: HOST, key: privateKey.export({ type: 'pkcs8', format: 'pem' }) as string }),
     onReceipt: (receipt) => receipts.push(receipt),
+    onBridges: () => {},
     onProtection: () => {},
     onNotices: (notices) => (filter.notices = notices),
     onTurned: () =>

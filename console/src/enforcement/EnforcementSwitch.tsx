@@ -86,7 +86,7 @@ function Confirmation({
           {t('screen.undoHow')}
         </Title>
         <p>{t('enforcement.undo')}</p>
-        <Cli command={`wocloud enforcement set ${scope} ${name} ${to}`} />
+        <Cli command={`wocloud ${to} ${scope} ${name}`} />
       </ModalBody>
       <ModalFooter>
         <Button

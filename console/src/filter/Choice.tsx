@@ -4,7 +4,8 @@ import './filter.css';
 
 interface ChoiceProps {
   label: string;
-  all: string;
+  /** What no choice is called; without it one must be chosen. */
+  all?: string;
   value: string;
   options: readonly (readonly [value: string, name: string])[];
   onChoose: (value: string) => void;
@@ -13,7 +14,7 @@ interface ChoiceProps {
 export function Choice({ label, all, value, options, onChoose }: ChoiceProps) {
   return (
     <FormSelect className="choice" aria-label={label} value={value} onChange={(_, v) => onChoose(v)}>
-      <FormSelectOption value="" label={all} />
+      {all === undefined ? null : <FormSelectOption value="" label={all} />}
       {options.map(([v, name]) => (
         <FormSelectOption key={v} value={v} label={name} />
       ))}

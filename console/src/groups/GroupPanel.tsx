@@ -67,9 +67,7 @@ function Members({ stored, tenant }: { stored: Stored; tenant: string | null }) 
   });
   const { name } = stored.metadata;
   // The platform says which groups a VM is in; the query only narrows.
-  const inside = vms.items.filter((v) =>
-    v.groups.some((g) => g === name || g === `${tenant ?? '-'}/${name}`),
-  );
+  const inside = vms.items.filter((v) => v.groups.includes(tenant ? `${tenant}/${name}` : name));
   return (
     <Section
       title={`${t('groups.membersNow')}${vms.loaded ? ` (${inside.length}${vms.hasMore ? '+' : ''})` : ''}`}

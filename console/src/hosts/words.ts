@@ -36,6 +36,10 @@ export const words = bilingual({
   ],
   addCommand: ['Command', '命令'],
   addToken: ['Token', '令牌'],
+  addPort: [
+    'Engines connect to port {{port}} unless the platform was started with another --link-port.',
+    '引擎默认连接 {{port}} 端口，除非平台启动时用 --link-port 指定了其他端口。',
+  ],
   addMake: ['Make a token', '生成令牌'],
   addIntro: [
     'A host joins with a one-time token; after that it identifies itself by its own certificate.',

@@ -36,7 +36,7 @@ function NoHosts() {
   return (
     <Empty
       title={t('overview.empty')}
-      cli="wocloud host join-token"
+      cli="wocloud host token"
       action={
         <Button component={(props) => <Link {...props} to={address('/hosts', { add: '1' })} />}>
           {t('overview.addHost')}

@@ -24,9 +24,14 @@ import { usePanel, type ObjectKind } from './object.ts';
 import './panel.css';
 
 type Panel = LazyExoticComponent<ComponentType<{ id: string }>>;
-const PANELS: Partial<Record<ObjectKind, Panel>> = {
+const PANELS: Record<ObjectKind, Panel> = {
   vm: lazy(() => import('../vms/VmPanel.tsx')),
   flow: lazy(() => import('../flows/FlowPanel.tsx')),
+  rule: lazy(() => import('../policies/RulePanel.tsx')),
+  alert: lazy(() => import('../alerts/AlertPanel.tsx')),
+  host: lazy(() => import('../hosts/HostPanel.tsx')),
+  group: lazy(() => import('../groups/GroupPanel.tsx')),
+  publication: lazy(() => import('../publications/PublicationPanel.tsx')),
 };
 
 export function PanelHost({ children }: { children: ReactNode }) {

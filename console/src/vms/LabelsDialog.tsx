@@ -80,7 +80,7 @@ export function LabelsDialog({ vm, onClose }: { vm: VmView; onClose: () => void 
           </FormGroup>
         </Form>
         <Cli
-          command={`wocloud vm label ${vm.name} ${Object.entries(labels)
+          command={`wocloud label ${vm.name} ${Object.entries(labels)
             .map(([k, v]) => `${k}=${v}`)
             .join(' ')}`}
         />

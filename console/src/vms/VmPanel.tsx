@@ -109,7 +109,7 @@ function Groups({ vm }: { vm: VmView }) {
       {vm.groups.map((g, i) => (
         <span key={g}>
           {i > 0 ? ' · ' : ''}
-          <ObjectLink kind="group" id={g.includes('/') ? g : `${vm.tenant ?? '-'}/${g}`}>
+          <ObjectLink kind="group" id={g.includes('/') ? g : `-/${g}`}>
             {g}
           </ObjectLink>
         </span>

@@ -37,9 +37,7 @@ export default function VmsScreen() {
     <Screen
       title={t('vms.title')}
       answer={t('vms.answer')}
-      cli={`wocloud get vms${FILTERS.filter((f) => values[f])
-        .map((f) => ` --${f} ${values[f]}`)
-        .join('')}`}
+      cli={commandFor(values)}
       fill
       actions={<ColumnChooser columns={VM_COLUMNS} shown={shown} choose={choose} />}
       toolbar={
@@ -99,4 +97,16 @@ export default function VmsScreen() {
       </div>
     </Screen>
   );
+}
+
+/** The command that lists the same: by tenant itself, by the rest through jq. */
+function commandFor(values: Record<(typeof FILTERS)[number], string>): string {
+  const tests = [
+    values.state && `.state=="${values.state}"`,
+    values.protection && `.protection=="${values.protection}"`,
+    values.host && `.hostName=="${values.host}"`,
+    values.q && `(.name|contains("${values.q}"))`,
+  ].filter(Boolean);
+  const list = `wocloud get vms${values.tenant ? ` --tenant ${values.tenant}` : ''}`;
+  return tests.length > 0 ? `${list} -o jsonl | jq 'select(${tests.join(' and ')})'` : list;
 }

@@ -4,7 +4,7 @@ import { asWritten } from '@wocloud/protocol/documents.ts';
 import { API_VERSION } from '@wocloud/protocol/schema.ts';
 import type { Kind } from '@wocloud/protocol/resources/kinds.ts';
 
-const LINE = 96;
+const LINE = 120;
 
 /** A stored document as people write it, without what the platform adds. */
 export function documentText(stored: unknown): string {

@@ -5,6 +5,7 @@ import { EditorState } from '@codemirror/state';
 import { EditorView, lineNumbers } from '@codemirror/view';
 import { useEffect, useRef } from 'react';
 import { useWords } from '../i18n/language.ts';
+import { shadowPlace } from './shadow.ts';
 import { appearance } from './theme.ts';
 import './editor.css';
 
@@ -20,8 +21,10 @@ export default function MergedView({
   const { t } = useWords();
   const place = useRef<HTMLDivElement>(null);
   useEffect(() => {
+    const { parent, root, remove } = shadowPlace(place.current!);
     const view = new EditorView({
-      parent: place.current!,
+      parent,
+      root,
       state: EditorState.create({
         doc: after,
         extensions: [
@@ -39,7 +42,10 @@ export default function MergedView({
         ],
       }),
     });
-    return () => view.destroy();
+    return () => {
+      view.destroy();
+      remove();
+    };
   }, [before, after, label]);
   return (
     <>

@@ -19,6 +19,7 @@ import type { Kind } from '@wocloud/protocol/resources/kinds.ts';
 import { useEffect, useRef } from 'react';
 import { useWords } from '../i18n/language.ts';
 import { explain, suggest, type Names } from './schema-completion.ts';
+import { shadowPlace } from './shadow.ts';
 import { appearance } from './theme.ts';
 import './editor.css';
 
@@ -44,8 +45,10 @@ export default function YamlEditor(props: Props) {
   const label = t('editor.label');
   useEffect(() => {
     const editable = new Compartment();
+    const { parent, root, remove } = shadowPlace(place.current!);
     const made = new EditorView({
-      parent: place.current!,
+      parent,
+      root,
       state: EditorState.create({
         doc: latest.current.text,
         extensions: [
@@ -85,7 +88,10 @@ export default function YamlEditor(props: Props) {
       }),
     });
     view.current = made;
-    return () => made.destroy();
+    return () => {
+      made.destroy();
+      remove();
+    };
   }, [label]);
   useEffect(() => {
     const v = view.current;

@@ -12,6 +12,8 @@ const look = EditorView.theme({
     border: `1px solid ${token('border--color--default')}`,
     borderRadius: token('border--radius--small'),
     fontSize: token('font--size--body--sm'),
+    maxHeight: '62vh',
+    minHeight: '12rem',
   },
   '&.cm-focused': { outline: `2px solid ${token('border--color--brand--default')}`, outlineOffset: '-1px' },
   '.cm-scroller': { fontFamily: token('font--family--mono'), lineHeight: '1.6' },

@@ -176,7 +176,7 @@ function useSpaceKey(act: () => void, enabled: boolean): void {
     if (!enabled) return;
     const onKey = (event: KeyboardEvent) => {
       if (event.key !== ' ' || event.defaultPrevented) return;
-      const target = event.target as HTMLElement;
+      const target = event.composedPath()[0] as HTMLElement;
       if (target.closest('button, a, input, textarea, [contenteditable="true"], [aria-modal="true"]')) return;
       event.preventDefault();
       act();

@@ -25,15 +25,15 @@ export function Sentence({ of }: { of: Overview }) {
     ...(of.vms.enforced === of.vms.total && of.vms.total > 0
       ? [t('overview.enforcedAll')]
       : protection.map((p) =>
-          rich(`overview.${p}`, { number: of.vms[p] }, { link: to('/vms', { protection: p }) }),
+          rich(`overview.${p}`, { number: of.vms[p] }, { to: to('/vms', { protection: p }) }),
         )),
     of.lastPublication
       ? rich(
           'overview.published',
           { ago: age(Date.parse(of.lastPublication.at), now, language) },
-          { link: to('/publications', { panel: `publication:${of.lastPublication.id}` }) },
+          { to: to('/publications', { panel: `publication:${of.lastPublication.id}` }) },
         )
-      : rich('overview.neverPublished', {}, { link: to('/publications') }),
+      : rich('overview.neverPublished', {}, { to: to('/publications') }),
   ];
   const comma = language === 'en' ? ', ' : '，';
   return (
@@ -53,7 +53,7 @@ export function Sentence({ of }: { of: Overview }) {
           {language === 'en' ? '. ' : '。'}
           {of.alerts.open === 0
             ? t('overview.alertsNone')
-            : rich('overview.alerts', { count: of.alerts.open }, { link: to('/alerts', { state: 'open' }) })}
+            : rich('overview.alerts', { count: of.alerts.open }, { to: to('/alerts', { state: 'open' }) })}
         </p>
       </div>
     </div>

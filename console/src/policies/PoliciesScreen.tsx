@@ -1,4 +1,4 @@
-// All policies, in the order in which they decide unless sorted otherwise.
+// All policies.
 import { TIERS } from '@wocloud/protocol/resources/policy.ts';
 import type { Stored } from '@wocloud/protocol/views.ts';
 import { DocumentsScreen } from '../documents/DocumentsScreen.tsx';

@@ -22,7 +22,13 @@ export function useKeys({ search, help, places }: Actions): void {
   const pressedG = useRef(0);
   useEffect(() => {
     const onKey = (event: KeyboardEvent) => {
-      if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || isTyping(event.target))
+      if (
+        event.defaultPrevented ||
+        event.ctrlKey ||
+        event.metaKey ||
+        event.altKey ||
+        isTyping(event.composedPath()[0] ?? null)
+      )
         return;
       // A dialog has its own keys.
       if (document.querySelector('[aria-modal="true"]')) return;

@@ -47,7 +47,7 @@ export default function TopologyMap({ graph, onNode, onEdge, edge }: Props) {
 
   useEffect(() => {
     forestallStyleElement();
-    const cy = cytoscape({ container: place.current!, minZoom: 0.2, maxZoom: 3, wheelSensitivity: 0.3 });
+    const cy = cytoscape({ container: place.current!, minZoom: 0.2, maxZoom: 3 });
     core.current = cy;
     cy.on('tap', 'node', (event) => {
       const node = latest.current.graph.nodes.find((n) => n.id === event.target.id());
@@ -86,7 +86,7 @@ export default function TopologyMap({ graph, onNode, onEdge, edge }: Props) {
             id: n.id,
             ...(n.parent ? { parent: n.parent } : {}),
             label: labelOf(n, nameOf(n), n.protection === 'unprotected' ? t('state.unprotected') : ''),
-            size: 26 + Math.min(30, Math.sqrt(n.size) * 6),
+            size: 34 + Math.min(30, Math.sqrt(n.size) * 6),
           },
           classes: [n.type, n.protection ?? ''].filter(Boolean),
           position: { ...(before.get(n.id) ?? starts.get(n.id) ?? { x: 0, y: 0 }) },
@@ -113,10 +113,11 @@ export default function TopologyMap({ graph, onNode, onEdge, edge }: Props) {
       randomize: false,
       fit: true,
       padding: 40,
-      nodeOverlap: 24,
-      idealEdgeLength: () => 110,
-      nodeRepulsion: () => 900_000,
-      componentSpacing: 80,
+      nodeDimensionsIncludeLabels: true,
+      nodeOverlap: 30,
+      idealEdgeLength: () => 90,
+      nodeRepulsion: () => 400_000,
+      componentSpacing: 60,
     }).run();
     // Only another shape moves the map: counts that changed do not.
   }, [shape, language]);

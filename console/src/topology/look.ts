@@ -83,7 +83,7 @@ export function sheet(p: Palette): StylesheetJson {
       style: {
         label: 'data(label)',
         'text-wrap': 'wrap',
-        'font-size': 11,
+        'font-size': 15,
         'font-family': 'RedHatText, Noto Sans CJK SC, PingFang SC, Microsoft YaHei, sans-serif',
         color: p.text,
         'text-valign': 'bottom',
@@ -121,7 +121,7 @@ export function sheet(p: Palette): StylesheetJson {
         'control-point-step-size': 34,
         width: 'data(width)',
         'arrow-scale': 1.1,
-        'font-size': 10,
+        'font-size': 13,
         'text-rotation': 'autorotate',
         'text-background-color': p.ground,
         'text-background-opacity': 0.9,

@@ -180,7 +180,7 @@ function Result({ of: trace, src, dst }: { of: Trace; src: string; dst: string }
             <RuleName id={trace.staged.rule} />
           </Alert>
         ) : null}
-        <Link to={address('/flows', { q: `vm:${src} vm:${dst}` })}>{t('trace.flows')}</Link>
+        <Link to={address('/flows', { q: `from:${src},${dst} to:${src},${dst}` })}>{t('trace.flows')}</Link>
       </div>
       <Title headingLevel="h2" size="lg">
         {t('trace.steps')}

@@ -1,0 +1,88 @@
+// Each screen stands with real data, in both languages, light and dark, without a violation axe-core knows of.
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { House, settled, violations } from './harness.ts';
+
+let house: House;
+before(async () => {
+  house = await House.open({ flowEveryMs: 0 });
+});
+after(() => house.close());
+
+const SCREENS: [path: string, en: string, zh: string][] = [
+  ['/', 'Overview', '总览'],
+  ['/topology', 'Topology', '拓扑'],
+  ['/flows', 'Flows', '流量'],
+  ['/alerts?state=all', 'Alerts', '告警'],
+  ['/trace', 'Trace', '路径追踪'],
+  ['/policies', 'Policies', '策略'],
+  ['/groups', 'Groups', '安全组'],
+  ['/services', 'Services', '服务'],
+  ['/publications', 'Publishing', '发布'],
+  ['/vms', 'VMs', '虚拟机'],
+  ['/hosts', 'Hosts', '宿主机'],
+  ['/networks', 'Networks', '网络'],
+  ['/tenants', 'Tenants', '租户'],
+  ['/users', 'Users and grants', '用户与授权'],
+  ['/users?tab=grants', 'Users and grants', '用户与授权'],
+  ['/audit', 'Audit', '审计'],
+  ['/tokens', 'API tokens', 'API 令牌'],
+  ['/policies/new', 'New policy', '新建策略'],
+  ['/nowhere', 'Not here', '不存在'],
+];
+
+for (const [language, theme] of [
+  ['en', 'light'],
+  ['zh-CN', 'dark'],
+  ['en', 'dark'],
+  ['zh-CN', 'light'],
+] as const)
+  test(`all screens are accessible in ${language}, ${theme}`, async () => {
+    const page = await house.visit('/', { language, theme });
+    const found: string[] = [];
+    for (const [path, en, zh] of SCREENS) {
+      await page.goto(house.url + path);
+      await settled(page);
+      assert.equal(await page.locator('h1').first().textContent(), language === 'en' ? en : zh, path);
+      assert.equal(await page.getAttribute('html', 'lang'), language);
+      const dark = await page.evaluate(() => document.documentElement.classList.contains('pf-v6-theme-dark'));
+      assert.equal(dark, theme === 'dark');
+      found.push(...(await violations(page)).map((v) => `${path}: ${v}`));
+    }
+    await page.context().close();
+    assert.deepEqual(found, []);
+    assert.deepEqual(house.complaints.splice(0), []);
+  });
+
+test('the sign-in page is accessible in both languages and themes', async () => {
+  for (const [language, theme] of [
+    ['en', 'dark'],
+    ['zh-CN', 'light'],
+  ] as const) {
+    const page = await house.signedOut('/flows?q=vm:web-1', { language, theme });
+    await page.waitForSelector('#name');
+    assert.deepEqual(await violations(page), []);
+    await page.context().close();
+  }
+});
+
+test('no Chinese screen shows an English sentence of ours', async () => {
+  const page = await house.visit('/', { language: 'zh-CN' });
+  for (const [path] of SCREENS) {
+    await page.goto(house.url + path);
+    await settled(page);
+    const missing = await page.evaluate(() =>
+      document.body.innerText.match(
+        /\b(screen|shell|state|vms|flows|hosts|alerts|policies|documents|users|audit)\.[a-z]\w+/g,
+      ),
+    );
+    assert.equal(missing, null, path);
+    const labels = await page.evaluate(() =>
+      [...document.querySelectorAll('button, h1, h2, th, label, nav a')]
+        .map((e) => (e as HTMLElement).innerText.trim())
+        .filter((t) => /[A-Za-z]{4,} [a-z]{2,} [a-z]{2,}/.test(t)),
+    );
+    assert.deepEqual(labels, [], path);
+  }
+  await page.context().close();
+});

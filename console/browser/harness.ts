@@ -113,11 +113,24 @@ export async function signIn(page: Page, name: string, password: string): Promis
   await page.waitForSelector('.shell');
 }
 
-/** Waits until the screen has its answer: its heading stands and nothing is loading. */
-export async function settled(page: Page): Promise<void> {
-  await page.waitForSelector('h1');
-  await page.waitForFunction(() => !document.querySelector('[data-testid="loading"], .pf-v6-c-skeleton'));
-  await page.evaluate(() => document.fonts.ready.then(() => true));
+/** Goes to an address as a link does, without loading the page anew. */
+export async function goTo(page: Page, path: string): Promise<void> {
+  await page.evaluate((to) => {
+    history.pushState(null, '', to);
+    dispatchEvent(new PopStateEvent('popstate', { state: null }));
+  }, path);
+}
+
+/** Waits until the screen of that name has its answer: nothing is loading any more. */
+export async function settled(page: Page, title?: string): Promise<void> {
+  await page.waitForFunction((name) => {
+    const heading = document.querySelector('h1');
+    return (
+      heading !== null &&
+      (name === undefined || heading.textContent === name) &&
+      !document.querySelector('[data-testid="loading"], .pf-v6-c-skeleton')
+    );
+  }, title);
 }
 
 interface Violation {

@@ -1,7 +1,8 @@
 // Each screen stands with real data, in both languages, light and dark, without a violation axe-core knows of.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { House, settled, violations } from './harness.ts';
+import type { Page } from 'playwright-core';
+import { House, goTo, settled, violations } from './harness.ts';
 
 let house: House;
 before(async () => {
@@ -31,24 +32,29 @@ const SCREENS: [path: string, en: string, zh: string][] = [
   ['/nowhere', 'Not here', '不存在'],
 ];
 
+/** English of more than two words where Chinese should stand. */
+const untranslated = (page: Page) =>
+  page.evaluate(() =>
+    [...document.querySelectorAll<HTMLElement>('button, h1, h2, th, label, nav a, .screen-answer')]
+      .map((e) => e.innerText.trim())
+      .filter((text) => /[A-Za-z]{4,} [a-z]{2,} [a-z]{2,}/.test(text)),
+  );
+
+// What axe-core judges by language (names) and by theme (contrast) is each judged once on every screen.
 for (const [language, theme] of [
   ['en', 'light'],
   ['zh-CN', 'dark'],
-  ['en', 'dark'],
-  ['zh-CN', 'light'],
 ] as const)
-  test(`all screens are accessible in ${language}, ${theme}`, async () => {
+  test(`all screens stand and are accessible in ${language}, ${theme}`, async () => {
     const page = await house.visit('/', { language, theme });
     const found: string[] = [];
     for (const [path, en, zh] of SCREENS) {
-      await page.goto(house.url + path);
-      await settled(page);
-      assert.equal(await page.locator('h1').first().textContent(), language === 'en' ? en : zh, path);
-      assert.equal(await page.getAttribute('html', 'lang'), language);
-      const dark = await page.evaluate(() => document.documentElement.classList.contains('pf-v6-theme-dark'));
-      assert.equal(dark, theme === 'dark');
+      await goTo(page, path);
+      await settled(page, language === 'en' ? en : zh);
       found.push(...(await violations(page)).map((v) => `${path}: ${v}`));
+      if (language === 'zh-CN') found.push(...(await untranslated(page)).map((text) => `${path}: ${text}`));
     }
+    assert.equal(await page.getAttribute('html', 'lang'), language);
     await page.context().close();
     assert.deepEqual(found, []);
     assert.deepEqual(house.complaints.splice(0), []);
@@ -64,25 +70,4 @@ test('the sign-in page is accessible in both languages and themes', async () => 
     assert.deepEqual(await violations(page), []);
     await page.context().close();
   }
-});
-
-test('no Chinese screen shows an English sentence of ours', async () => {
-  const page = await house.visit('/', { language: 'zh-CN' });
-  for (const [path] of SCREENS) {
-    await page.goto(house.url + path);
-    await settled(page);
-    const missing = await page.evaluate(() =>
-      document.body.innerText.match(
-        /\b(screen|shell|state|vms|flows|hosts|alerts|policies|documents|users|audit)\.[a-z]\w+/g,
-      ),
-    );
-    assert.equal(missing, null, path);
-    const labels = await page.evaluate(() =>
-      [...document.querySelectorAll('button, h1, h2, th, label, nav a')]
-        .map((e) => (e as HTMLElement).innerText.trim())
-        .filter((t) => /[A-Za-z]{4,} [a-z]{2,} [a-z]{2,}/.test(t)),
-    );
-    assert.deepEqual(labels, [], path);
-  }
-  await page.context().close();
 });

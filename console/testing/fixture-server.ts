@@ -26,6 +26,8 @@ const PASSWORD = 'correct horse battery';
 export interface Fixture {
   url: string;
   world: World;
+  /** Ends every event stream; while down, new ones are refused. */
+  streams(up: boolean): void;
   close(): Promise<void>;
 }
 
@@ -55,8 +57,9 @@ const routes: Route[] = Object.entries(OPERATIONS as Record<string, Operation>).
 /** Starts the fixture on 127.0.0.1. */
 export async function startFixture(options: FixtureOptions = {}): Promise<Fixture> {
   const world = new World({ vms: options.vms ?? 10, flowEveryMs: options.flowEveryMs ?? 700 });
+  const streams = new Streams();
   const server = createServer((request, response) => {
-    answer(world, request, response).catch((error: unknown) => {
+    answer(world, streams, request, response).catch((error: unknown) => {
       const refusal =
         error instanceof Refusal
           ? error
@@ -68,7 +71,12 @@ export async function startFixture(options: FixtureOptions = {}): Promise<Fixtur
   await new Promise<void>((done) => server.listen(options.port ?? 0, '127.0.0.1', done));
   const address = server.address();
   const port = typeof address === 'object' && address ? address.port : 0;
-  return { url: `http://127.0.0.1:${port}`, world, close: () => close(server, world) };
+  return {
+    url: `http://127.0.0.1:${port}`,
+    world,
+    streams: (up) => streams.turn(up),
+    close: () => close(server, world),
+  };
 }
 
 async function close(server: Server, world: World): Promise<void> {
@@ -77,7 +85,22 @@ async function close(server: Server, world: World): Promise<void> {
   await new Promise((done) => server.close(done));
 }
 
-async function answer(world: World, request: IncomingMessage, response: ServerResponse): Promise<void> {
+/** Open event streams, and whether new ones are let in. */
+class Streams {
+  readonly open = new Set<ServerResponse>();
+  up = true;
+  turn(up: boolean): void {
+    this.up = up;
+    if (!up) for (const response of this.open) response.destroy();
+  }
+}
+
+async function answer(
+  world: World,
+  streams: Streams,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
   const url = new URL(request.url ?? '/', 'http://fixture');
   if (!url.pathname.startsWith('/v1/')) return serve(url.pathname, response);
   const found = routes
@@ -98,7 +121,7 @@ async function answer(world: World, request: IncomingMessage, response: ServerRe
   if (body !== undefined && route.operation.body && !route.id.endsWith('.put'))
     check(route, 'body', body, 400);
   if (route.id === 'events.stream')
-    return stream(world, query as FlowQuery & { topics?: string[] }, request, response);
+    return stream(world, streams, query as FlowQuery & { topics?: string[] }, request, response);
   const handler = ANSWERS[route.id];
   if (!handler) throw new Refusal(501, 'internal', `The fixture does not answer ${route.id}.`);
   const params = Object.fromEntries(route.names.map((n, i) => [n, decodeURIComponent(match[i + 1]!)]));
@@ -160,10 +183,13 @@ function userOf(world: World, request: IncomingMessage): User | undefined {
 
 function stream(
   world: World,
+  streams: Streams,
   query: FlowQuery & { topics?: string[] },
   request: IncomingMessage,
   response: ServerResponse,
 ): void {
+  if (!streams.up) throw new Refusal(503, 'unavailable', 'No events now.');
+  streams.open.add(response);
   response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' });
   response.write(': welcome\n\n');
   const listener = {
@@ -173,7 +199,10 @@ function stream(
       void response.write(`event: ${event.topic}\ndata: ${JSON.stringify(event.data)}\n\n`),
   };
   world.listeners.add(listener);
-  request.on('close', () => world.listeners.delete(listener));
+  response.on('close', () => {
+    world.listeners.delete(listener);
+    streams.open.delete(response);
+  });
 }
 
 async function serve(path: string, response: ServerResponse): Promise<void> {

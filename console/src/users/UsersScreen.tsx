@@ -1,5 +1,5 @@
 // Who may do what: users with their roles, and members' rights on VMs.
-import { Button, Tab, TabTitleText, Tabs } from '@patternfly/react-core';
+import { Button, ToggleGroup, ToggleGroupItem } from '@patternfly/react-core';
 import type { User } from '@wocloud/protocol/views.ts';
 import { useState } from 'react';
 import { usePages } from '../api/calls.ts';
@@ -94,16 +94,17 @@ export default function UsersScreen() {
         writes && tab === 'users' ? <Button onClick={() => setAdding(true)}>{t('users.add')}</Button> : null
       }
     >
-      <Tabs
-        activeKey={tab}
-        onSelect={(_, key) => change({ tab: key === 'users' ? null : String(key) })}
-        aria-label={t('users.title')}
-      >
-        <Tab eventKey="users" title={<TabTitleText>{t('users.tabUsers')}</TabTitleText>} />
-        {may('grant.read') ? (
-          <Tab eventKey="grants" title={<TabTitleText>{t('users.tabGrants')}</TabTitleText>} />
-        ) : null}
-      </Tabs>
+      <ToggleGroup aria-label={t('users.title')}>
+        {(may('grant.read') ? (['users', 'grants'] as const) : (['users'] as const)).map((key) => (
+          <ToggleGroupItem
+            key={key}
+            buttonId={`tab-${key}`}
+            text={key === 'users' ? t('users.tabUsers') : t('users.tabGrants')}
+            isSelected={tab === key}
+            onChange={() => change({ tab: key === 'users' ? null : key })}
+          />
+        ))}
+      </ToggleGroup>
       {tab === 'grants' ? (
         <GrantsTab />
       ) : (

@@ -121,7 +121,7 @@ async function answer(
   if (body !== undefined && route.operation.body && !route.id.endsWith('.put'))
     check(route, 'body', body, 400);
   if (route.id === 'events.stream')
-    return stream(world, streams, query as FlowQuery & { topics?: string[] }, request, response);
+    return stream(world, streams, query as FlowQuery & { topics?: string[] }, response);
   const handler = ANSWERS[route.id];
   if (!handler) throw new Refusal(501, 'internal', `The fixture does not answer ${route.id}.`);
   const params = Object.fromEntries(route.names.map((n, i) => [n, decodeURIComponent(match[i + 1]!)]));
@@ -185,7 +185,6 @@ function stream(
   world: World,
   streams: Streams,
   query: FlowQuery & { topics?: string[] },
-  request: IncomingMessage,
   response: ServerResponse,
 ): void {
   if (!streams.up) throw new Refusal(503, 'unavailable', 'No events now.');

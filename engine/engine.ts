@@ -67,7 +67,9 @@ export async function startEngine(options: Options, identity: Identity, log: Log
 
   const slots = new Slots(join(dir, 'slots.json'));
   const directory = new LiveDirectory((slot) => slots.rule(slot));
-  const desired = new DesiredStore(join(dir, 'desired.json'));
+  const desired = new DesiredStore(join(dir, 'desired.json'), (error) =>
+    log.error({ err: error }, 'the desired state cannot be kept on disk'),
+  );
   directory.setState(desired.state);
 
   const nft = new Nft();
@@ -240,9 +242,10 @@ export async function startEngine(options: Options, identity: Identity, log: Log
       await flows?.stop();
       await link.close();
       await session.close();
-      desired.close();
+      await desired.close();
       routed.close();
       await nft.close();
+      kernel.close();
       watch.close();
     },
   };

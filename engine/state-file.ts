@@ -1,5 +1,6 @@
 // Files of the state directory: private to the engine, replaced as a whole or not at all.
 import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
+import { mkdir, open, rename } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
 /**
@@ -17,6 +18,20 @@ export function writeStateFile(path: string, content: string | Uint8Array, durab
     closeSync(file);
   }
   renameSync(temporary, path);
+}
+
+/** The same, durable, without holding up whatever else there is to do. One at a time per file. */
+export async function writeStateFileSlowly(path: string, content: string): Promise<void> {
+  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+  const temporary = `${path}.next`;
+  const file = await open(temporary, 'w', 0o600);
+  try {
+    await file.writeFile(content);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+  await rename(temporary, path);
 }
 
 /** Content of a file, undefined when there is none. */

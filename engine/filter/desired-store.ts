@@ -3,7 +3,7 @@
 import { applyDelta } from '@wocloud/policy/delta.ts';
 import { DesiredState, EMPTY_STATE, type DesiredDelta } from '@wocloud/protocol/desired.ts';
 import { Compile } from 'typebox/compile';
-import { readStateFile, writeStateFile } from '../state-file.ts';
+import { readStateFile, writeStateFile, writeStateFileSlowly } from '../state-file.ts';
 
 const schema = Compile(DesiredState);
 const KEEP_AFTER_MS = 200;
@@ -11,13 +11,19 @@ const KEEP_AFTER_MS = 200;
 export class DesiredStore {
   readonly #path: string;
   #state: DesiredState = EMPTY_STATE;
-  #keeping: NodeJS.Timeout | undefined;
-  readonly counters = { 'desired.refused': 0 };
+  #soon: NodeJS.Timeout | undefined;
+  #writing: Promise<void> | undefined;
+  #written: DesiredState;
+  readonly #onFailure: (error: unknown) => void;
+  readonly counters = { 'desired.refused': 0, 'desired.notKept': 0 };
 
-  constructor(path: string) {
+  /** @param onFailure told when the state could not be written. */
+  constructor(path: string, onFailure: (error: unknown) => void = () => {}) {
     this.#path = path;
+    this.#onFailure = onFailure;
     const kept = read(path);
     if (kept) this.#state = kept;
+    this.#written = this.#state;
   }
 
   get state(): DesiredState {
@@ -52,19 +58,31 @@ export class DesiredStore {
   }
 
   /** Writes what is not written yet. */
-  close(): void {
-    if (!this.#keeping) return;
-    clearTimeout(this.#keeping);
-    this.#keep();
+  async close(): Promise<void> {
+    clearTimeout(this.#soon);
+    await this.#writing;
+    if (this.#written !== this.#state) writeStateFile(this.#path, JSON.stringify(this.#state));
   }
 
   #keepSoon(): void {
-    this.#keeping ??= setTimeout(() => this.#keep(), KEEP_AFTER_MS);
+    this.#soon ??= setTimeout(() => {
+      this.#writing = this.#keep().catch((error: unknown) => this.#failed(error));
+    }, KEEP_AFTER_MS);
   }
 
-  #keep(): void {
-    this.#keeping = undefined;
-    writeStateFile(this.#path, JSON.stringify(this.#state));
+  async #keep(): Promise<void> {
+    const state = this.#state;
+    await writeStateFileSlowly(this.#path, JSON.stringify(state));
+    this.#written = state;
+    this.#soon = undefined;
+    if (this.#state !== state) this.#keepSoon();
+  }
+
+  /** A full disk must not stop enforcing; it is tried again with the next change. */
+  #failed(error: unknown): void {
+    this.#soon = undefined;
+    this.counters['desired.notKept']++;
+    this.#onFailure(error);
   }
 }
 

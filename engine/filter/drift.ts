@@ -76,22 +76,27 @@ export class DriftWatch {
   }
 
   async #look(): Promise<void> {
-    const { enforcer, kernel } = this.#o;
-    // Our own transactions are told apart only once they are done.
+    const { enforcer } = this.#o;
+    const found = await enforcer.between(() => this.#find());
+    if (!found) return;
+    this.#raise(found.objects, found.by);
+    enforcer.distrust();
     await enforcer.idle();
+    this.counters['drift.repaired']++;
+  }
+
+  /** Between rounds: our own transactions are told apart only once they are done. */
+  async #find(): Promise<{ objects: string[]; by: Transaction | undefined } | undefined> {
+    const { enforcer, kernel } = this.#o;
     const strangers = this.#suspects.filter(({ generation }) => !kernel.isOwn(generation));
     const missed = this.#missed;
     this.#suspects = [];
     this.#missed = false;
-    if ((strangers.length === 0 && !missed) || !enforcer.isEnforcing) return;
+    if ((strangers.length === 0 && !missed) || !enforcer.isEnforcing) return undefined;
     this.counters['drift.looks']++;
     this.#lookedAt = performance.now();
     const objects = await enforcer.drift();
-    if (objects.length === 0) return;
-    this.#raise(objects, strangers.at(-1));
-    enforcer.distrust();
-    await enforcer.idle();
-    this.counters['drift.repaired']++;
+    return objects.length === 0 ? undefined : { objects, by: strangers.at(-1) };
   }
 
   #raise(objects: string[], by: Transaction | undefined): void {

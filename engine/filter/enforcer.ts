@@ -127,10 +127,21 @@ export class Enforcer {
 
   /** Objects in the kernel that differ from what we left there, not counting those that went with their device. */
   async drift(): Promise<string[]> {
-    await this.idle();
     await this.#o.inventory.refreshBridges();
     this.#forgetGone();
     return this.#o.kernel.drift();
+  }
+
+  /** Runs something between rounds: meanwhile nothing of ours changes in the kernel. */
+  async between<T>(work: () => Promise<T>): Promise<T> {
+    await this.idle();
+    const result = work();
+    const done = () => {
+      this.#running = undefined;
+      if (this.#dirty) this.signal();
+    };
+    this.#running = result.then(done, done);
+    return result;
   }
 
   /** Waits for the rounds under way. */

@@ -2,16 +2,15 @@
 // digest is always of what stands; what others change is noticed by the generation number.
 import type { Existing } from '@wocloud/policy/render/script.ts';
 import { TABLES, type TableId } from '@wocloud/policy/render/names.ts';
-import { isAbsent, type Nft } from './nft.ts';
-import { differences, readBlocks, totalDigest, type Block, type Blocks } from './readback.ts';
+import type { Nft } from './nft.ts';
+import { differences, totalDigest, type Block, type Blocks } from './readback.ts';
+import { TableReader, type Wanted } from './table-reader.ts';
 import type { NftWatch } from './watch.ts';
-
-/** Reading many objects one by one costs more than reading the tables once. */
-const MOST_SINGLE_READS = 60;
 
 export class Kernel {
   readonly #nft: Nft;
   readonly #watch: NftWatch;
+  readonly #reader = new TableReader();
   #blocks = new Map<string, Block>();
   /** nftables generations that our own transactions made, lately. */
   readonly #own = new Set<number>();
@@ -53,10 +52,12 @@ export class Kernel {
   existing(): Map<TableId, Existing> {
     const result = new Map<TableId, Existing>();
     for (const id of TABLES) {
-      const names = (kind: string) =>
-        [...this.#blocks.keys()].flatMap((key) =>
-          key.startsWith(`${id} ${kind} `) ? [key.slice(id.length + kind.length + 2)] : [],
+      const names = (kind: string): string[] => {
+        const prefix = `${id} ${kind} `;
+        return [...this.#blocks.keys()].flatMap((key) =>
+          key.startsWith(prefix) ? [key.slice(prefix.length)] : [],
         );
+      };
       const found = {
         chains: names('chain'),
         sets: names('set'),
@@ -79,16 +80,16 @@ export class Kernel {
     if (after === before + 1) this.#remember(after);
     const keys = touched(commands);
     // Someone else's transaction came in between: then it is not known what is whose.
-    if (after !== before + 1 || keys === undefined || keys.size > MOST_SINGLE_READS) {
+    if (after !== before + 1 || keys === undefined) {
       this.#blocks = await this.#readAll();
       return undefined;
     }
-    for (const key of keys) {
-      const block = await this.#readOne(key);
-      if (block === undefined) this.#blocks.delete(key);
-      else this.#blocks.set(key, block);
-    }
+    await this.#readAgain(keys);
     return keys;
+  }
+
+  close(): void {
+    this.#reader.close();
   }
 
   #remember(generation: number): void {
@@ -102,24 +103,41 @@ export class Kernel {
   async #readAll(): Promise<Map<string, Block>> {
     const result = new Map<string, Block>();
     for (const table of TABLES)
-      try {
-        for (const [key, block] of readBlocks(await this.#nft.list(`list table ${table}`)))
-          result.set(key, block);
-      } catch (error) {
-        if (!isAbsent(error)) throw error;
-      }
+      for (const [key, block] of await this.#reader.read(table)) result.set(key, block);
     return result;
   }
 
-  async #readOne(key: string): Promise<Block | undefined> {
-    const [family, table, kind, name] = key.split(' ');
-    try {
-      return readBlocks(await this.#nft.list(`list ${kind} ${family} ${table} ${name}`)).get(key);
-    } catch (error) {
-      if (isAbsent(error)) return undefined;
-      throw error;
+  async #readAgain(keys: ReadonlySet<string>): Promise<void> {
+    const fresh = new Map<string, Block>();
+    for (const table of TABLES) {
+      const wanted = wantedOf(table, keys);
+      if (wanted) for (const [key, block] of await this.#reader.read(table, wanted)) fresh.set(key, block);
+    }
+    for (const key of keys) {
+      const block = fresh.get(key);
+      if (block) this.#blocks.set(key, block);
+      else this.#blocks.delete(key);
     }
   }
+}
+
+/** What of a table these keys name; undefined for nothing. */
+function wantedOf(table: string, keys: ReadonlySet<string>): Wanted | undefined {
+  const wanted = { chains: new Set<string>(), sets: new Set<string>(), counters: new Set<string>() };
+  const into: Record<string, Set<string>> = {
+    chain: wanted.chains,
+    set: wanted.sets,
+    map: wanted.sets,
+    counter: wanted.counters,
+  };
+  let any = false;
+  for (const key of keys) {
+    if (!key.startsWith(`${table} `)) continue;
+    const [, , kind = '', name = ''] = key.split(' ');
+    into[kind]?.add(name);
+    any = true;
+  }
+  return any ? wanted : undefined;
 }
 
 const COMMAND =
@@ -133,7 +151,7 @@ export function touched(commands: string): Set<string> | undefined {
     const found = COMMAND.exec(line);
     if (!found) return undefined;
     const [, kind = '', family, table, name = ''] = found;
-    // An element's or flush's command does not say whether its set is a map; both are tried, one is not there.
+    // An element's or flush's command does not say whether its set is a map; one of the two is not there.
     const kinds =
       kind === 'rule' ? ['chain'] : kind === 'element' || kind === 'set' ? ['set', 'map'] : [kind];
     for (const k of kinds) keys.add(`${family} ${table} ${k} ${name}`);

@@ -105,7 +105,9 @@ export async function startFilter(
   await inventory.refreshBridges();
   const slots = new Slots(join(dir, 'slots.json'));
   const directory = new LiveDirectory((slot) => slots.rule(slot));
-  const desired = new DesiredStore(join(dir, 'desired.json'));
+  const desired = new DesiredStore(join(dir, 'desired.json'), (error) =>
+    log.error({ err: error }, 'the desired state cannot be kept on disk'),
+  );
   const nft = new Nft();
   const watch = new NftWatch();
   const kernel = new Kernel(nft, watch);
@@ -161,8 +163,9 @@ export async function startFilter(
     async close() {
       await drift.close();
       await enforcer.close();
-      desired.close();
+      await desired.close();
       await nft.close();
+      kernel.close();
       watch.close();
     },
   };

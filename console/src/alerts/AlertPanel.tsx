@@ -23,7 +23,7 @@ export default function AlertPanel({ id }: { id: string }) {
   const { t } = useWords();
   const alert = useCall('alerts.get', { params: { id } });
   if (alert.error instanceof ApiError && alert.error.problem.status === 404)
-    return <Note isInline variant="info" title={t('alerts.gone')} />;
+    return <Note component="p" isInline variant="info" title={t('alerts.gone')} />;
   return <Answer of={alert}>{(of) => <Shown of={of} />}</Answer>;
 }
 

@@ -162,12 +162,13 @@ function Verification() {
     <div role="status" data-testid="verified">
       {intact ? (
         <Alert
+          component="p"
           isInline
           variant="success"
           title={t('audit.verified', { entries: count(entries, language), head: head.slice(0, 16) })}
         />
       ) : (
-        <Alert isInline variant="danger" title={t('audit.broken', { at: brokenAt ?? 0 })} />
+        <Alert component="p" isInline variant="danger" title={t('audit.broken', { at: brokenAt ?? 0 })} />
       )}
     </div>
   );

@@ -121,7 +121,12 @@ function Page({ kind, stored, extra, actions }: Props & { stored: Stored }) {
       }
     >
       {dirty && metadata.version !== draft.base ? (
-        <Alert isInline variant="warning" title={t('documents.stale', { version: metadata.version })}>
+        <Alert
+          component="p"
+          isInline
+          variant="warning"
+          title={t('documents.stale', { version: metadata.version })}
+        >
           {t('documents.staleBody')}
         </Alert>
       ) : null}

@@ -25,7 +25,7 @@ export default function FlowPanel({ id: ref }: { id: string }) {
   const isIn = (page: typeof near.data) => page?.items.find((f) => f.id === wanted?.id);
   const further = near.data !== undefined && !isIn(near.data);
   const anywhere = useCall('flows.list', { query: questions?.[1] ?? {} }, { enabled: further });
-  const missing = <Alert isInline variant="info" title={t('flows.panelNotFound')} />;
+  const missing = <Alert component="p" isInline variant="info" title={t('flows.panelNotFound')} />;
   if (!wanted) return missing;
   return (
     <Answer of={further ? anywhere : near}>

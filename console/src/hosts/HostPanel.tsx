@@ -37,13 +37,15 @@ function Host({ of: host }: { of: HostView }) {
         <StateWord state={host.state} />
         {behind > 0 ? <StateWord state="behind" /> : null}
       </div>
-      {facts && !facts.libvirtUp ? <Alert isInline variant="danger" title={t('hosts.libvirtDown')} /> : null}
+      {facts && !facts.libvirtUp ? (
+        <Alert component="p" isInline variant="danger" title={t('hosts.libvirtDown')} />
+      ) : null}
       {facts?.notices.map((n) => (
-        <Alert key={n.code + n.message} isInline variant="warning" title={n.message}>
+        <Alert component="p" key={n.code + n.message} isInline variant="warning" title={n.message}>
           {n.action} <small className="mono">{n.code}</small>
         </Alert>
       ))}
-      {generation.error ? <Alert isInline variant="danger" title={generation.error} /> : null}
+      {generation.error ? <Alert component="p" isInline variant="danger" title={generation.error} /> : null}
       <div className="panel-actions">
         <EnforcementSwitch scope="host" id={host.name} name={host.name} mode={host.mode} vms={host.vms} />
         {may('host.write') ? (

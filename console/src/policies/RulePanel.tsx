@@ -23,7 +23,7 @@ const DEFAULTS = ['within', 'between', 'ingress', 'egress'];
 export default function RulePanel({ id }: { id: string }) {
   const { t } = useWords();
   const rule = readRule(id);
-  if (!rule) return <Alert isInline variant="info" title={t('flows.ruleGone')} />;
+  if (!rule) return <Alert component="p" isInline variant="info" title={t('flows.ruleGone')} />;
   return (
     <>
       <div className="panel-title">
@@ -31,6 +31,7 @@ export default function RulePanel({ id }: { id: string }) {
       </div>
       {rule.kind === 'default' ? (
         <Alert
+          component="p"
           isInline
           variant="info"
           title={t('flows.ruleDefault', {
@@ -57,7 +58,7 @@ function OfPolicy({ tenant, policy, name }: { tenant: string | null; policy: str
     query: { ...(tenant ? { tenant } : {}), published: true },
   });
   if (published.error instanceof ApiError && published.error.problem.status === 404)
-    return <Alert isInline variant="info" title={t('flows.ruleGone')} />;
+    return <Alert component="p" isInline variant="info" title={t('flows.ruleGone')} />;
   return (
     <Answer of={published}>
       {(stored) => (
@@ -82,7 +83,7 @@ function RuleFacts({ stored, name }: { stored: Stored; name: string }) {
   const spec = policySpec(stored);
   const at = spec.rules.findIndex((r) => r.name === name);
   const rule = spec.rules[at];
-  if (!rule) return <Alert isInline variant="info" title={t('flows.ruleGone')} />;
+  if (!rule) return <Alert component="p" isInline variant="info" title={t('flows.ruleGone')} />;
   const any = t('flows.ruleAny');
   return (
     <Facts

@@ -90,8 +90,8 @@ function Refusal({ error }: { error: ReturnType<typeof useAct<'session.create'>>
   const { t } = useWords();
   if (!error) return null;
   if (error.code === 'wrong-credentials' || error.code === 'unauthenticated')
-    return <Alert isInline variant="danger" title={t('session.wrong')} />;
+    return <Alert component="p" isInline variant="danger" title={t('session.wrong')} />;
   if (error.code === 'too-many-requests')
-    return <Alert isInline variant="warning" title={t('session.tooMany')} />;
+    return <Alert component="p" isInline variant="warning" title={t('session.tooMany')} />;
   return <Failure error={error} />;
 }

@@ -67,7 +67,7 @@ export default function TokensScreen() {
   return (
     <Screen title={t('tokens.title')} answer={t('tokens.answer')} cli="wocloud login" fill actions={add}>
       {secret ? (
-        <Alert isInline variant="success" title={t('tokens.once')}>
+        <Alert component="p" isInline variant="success" title={t('tokens.once')}>
           <Cli label={t('tokens.secret')} command={secret} />
         </Alert>
       ) : null}

@@ -39,9 +39,14 @@ function Vm({ of: vm }: { of: VmView }) {
         <StateWord state={vm.gone ? 'gone' : vm.state} />
         <StateWord state={vm.protection} />
       </div>
-      {vm.gone ? <Alert isInline variant="info" title={t('vms.lost')} /> : null}
+      {vm.gone ? <Alert component="p" isInline variant="info" title={t('vms.lost')} /> : null}
       {vm.reason ? (
-        <Alert isInline variant={vm.protection === 'unprotected' ? 'warning' : 'info'} title={vm.reason} />
+        <Alert
+          component="p"
+          isInline
+          variant={vm.protection === 'unprotected' ? 'warning' : 'info'}
+          title={vm.reason}
+        />
       ) : null}
       <div className="panel-actions">
         {vm.gone ? null : <EnforcementSwitch scope="vm" id={vm.id} name={vm.name} mode={vm.mode} vms={1} />}

@@ -34,12 +34,16 @@ export function domainXml(scenario: Scenario, vm: Vm, image: GuestImage, accel: 
   const labels = Object.entries(vm.labels ?? {})
     .map(([key, value]) => `<wocloud:label key="${escape(key)}" value="${escape(value)}"/>`)
     .join('');
+  const addresses = vm.nics
+    .flatMap((nic, index) => [nic.ipv4, nic.ipv6].map((ip) => ({ ip, mac: nicMac(scenario, vm, index) })))
+    .map(({ ip, mac }) => (ip === undefined ? '' : `<wocloud:address mac="${mac}" ip="${escape(ip)}"/>`))
+    .join('');
   const tenant = vm.tenant === undefined ? '' : ` tenant="${escape(vm.tenant)}"`;
   return `<domain type='${accel}'>
   <name>${vm.name}</name>
   <uuid>${vmUuid(scenario, vm)}</uuid>
   <metadata>
-    <wocloud:vm xmlns:wocloud="${METADATA_NAMESPACE}"${tenant}>${labels}</wocloud:vm>
+    <wocloud:vm xmlns:wocloud="${METADATA_NAMESPACE}"${tenant}>${labels}${addresses}</wocloud:vm>
   </metadata>
   <memory unit='MiB'>${vm.memory ?? DEFAULT_MEMORY}</memory>
   <vcpu>1</vcpu>

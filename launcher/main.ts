@@ -32,6 +32,7 @@ program
   .option('--lab', 'boot the lab: real VMs of two tenants and an attacker, on a host of their own')
   .option('--scenario <name>', 'which lab', 'demo')
   .option('--port <port>', 'of console and API, on 127.0.0.1', '8080')
+  .option('--link-port <port>', 'where engines of other hosts connect, on 127.0.0.1; 0 picks one', '8444')
   .option('--libvirt <socket>', 'libvirt of this host', '/run/libvirt/libvirt-sock')
   .option('-y, --yes', 'install without asking')
   .action(async (options) => (await import('./up.ts')).up(options));

@@ -1,5 +1,5 @@
 // up: everything that runs on one machine, in order; each step says what it does and can be done again.
-import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import type { Client } from '@wocloud/protocol/client.ts';
@@ -16,6 +16,7 @@ export interface UpOptions {
   lab?: boolean;
   yes?: boolean;
   port: string;
+  linkPort: string;
   scenario: string;
   libvirt: string;
 }
@@ -32,7 +33,9 @@ export async function up(options: UpOptions): Promise<void> {
   });
   await ensureConsole();
   const { home, linkSocket } = paths();
-  mkdirSync(home, { recursive: true, mode: 0o711 });
+  mkdirSync(home, { recursive: true });
+  // The database runs as an account of its own, which has to pass through.
+  chmodSync(home, 0o711);
   await ensureSupervisor();
   await step('Start the database', async () => {
     await ensureService({
@@ -52,6 +55,8 @@ export async function up(options: UpOptions): Promise<void> {
         home,
         '--http-port',
         options.port,
+        '--link-port',
+        options.linkPort,
         '--link-socket',
         linkSocket,
         '--first-admin',

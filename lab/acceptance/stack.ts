@@ -82,7 +82,8 @@ export async function startStack(scenario: string): Promise<Stack> {
     XDG_CONFIG_HOME: join(home, 'xdg'),
   };
   const url = `http://127.0.0.1:${port}`;
-  const up = () => run(WOCLOUD, ['up', '--lab', '--yes', '--scenario', scenario, '--port', port], env);
+  const up = () =>
+    run(WOCLOUD, ['up', '--lab', '--yes', '--scenario', scenario, '--port', port, '--link-port', '0'], env);
   const down = async () => {
     const result = await run(WOCLOUD, ['down', '--purge'], env);
     rmSync(home, { recursive: true, force: true });

@@ -1,5 +1,5 @@
 // One document: its editor, what differs from what is in force, its history; saved only over the version it began from.
-import { Alert, Button, Tab, TabTitleText, Tabs } from '@patternfly/react-core';
+import { Button, Tab, TabTitleText, Tabs } from '@patternfly/react-core';
 import { ApiError } from '@wocloud/protocol/client.ts';
 import { KINDS, type Kind } from '@wocloud/protocol/resources/kinds.ts';
 import type { Stored } from '@wocloud/protocol/views.ts';
@@ -120,16 +120,6 @@ function Page({ kind, stored, extra, actions }: Props & { stored: Stored }) {
         </>
       }
     >
-      {dirty && metadata.version !== draft.base ? (
-        <Alert
-          component="p"
-          isInline
-          variant="warning"
-          title={t('documents.stale', { version: metadata.version })}
-        >
-          {t('documents.staleBody')}
-        </Alert>
-      ) : null}
       <Tabs
         activeKey={tab}
         onSelect={(_, key) => change({ tab: String(key) }, { replace: true })}

@@ -1,12 +1,13 @@
 // The editor of a document with saving: mistakes are shown as one types, a version saved meanwhile is not overwritten.
 import { Alert, AlertActionLink, Button, TextInput } from '@patternfly/react-core';
+import { useQueryClient } from '@tanstack/react-query';
 import { parseDocuments } from '@wocloud/protocol/documents.ts';
 import type { ProblemDetail } from '@wocloud/protocol/problem.ts';
 import { KINDS, type Document, type Kind } from '@wocloud/protocol/resources/kinds.ts';
 import type { Stored } from '@wocloud/protocol/views.ts';
 import { Suspense, lazy, useState } from 'react';
 import { Link } from 'react-router';
-import { useAct } from '../api/calls.ts';
+import { refresh, useAct } from '../api/calls.ts';
 import { useWords } from '../i18n/language.ts';
 import { useAddress, useChange } from '../screen/address.ts';
 import { Failure, Loading } from '../screen/Answers.tsx';
@@ -49,7 +50,10 @@ export function EditorTab({ kind, stored, draft, setText, readOnly, onSaved, onT
   const [errors, setErrors] = useState<ProblemDetail[]>([]);
   const [reason, setReason] = useState('');
   const [done, setDone] = useState<{ version: number | null; unchanged: boolean } | null>(null);
-  const stale = put.error?.code === 'stale-version';
+  const cache = useQueryClient();
+  // The draft was begun from a version that is no longer the last.
+  const stale = stored !== null && draft.text !== draft.saved && stored.metadata.version !== draft.base;
+  const refusedAsStale = put.error?.code === 'stale-version';
   const refused = put.error?.problem.errors;
   const save = (over?: number) => {
     const parsed = parseDocuments(draft.text);
@@ -69,6 +73,10 @@ export function EditorTab({ kind, stored, draft, setText, readOnly, onSaved, onT
         ...(stored ? { ifMatch: base } : {}),
       },
       {
+        onError: (error) => {
+          // The newer version is read, so that it can be compared.
+          if (error.code === 'stale-version') void refresh(cache, [`${plural}.get` as 'policies.get']);
+        },
         onSuccess: (result) => {
           setDone({ version: result.version, unchanged: result.action === 'unchanged' });
           setReason('');
@@ -132,7 +140,7 @@ export function EditorTab({ kind, stored, draft, setText, readOnly, onSaved, onT
             {published ? t('documents.savedDraft') : t('documents.savedNow')}
           </Alert>
         ) : null}
-        {stale && stored ? (
+        {stale ? (
           <Alert
             isInline
             variant="warning"
@@ -158,7 +166,7 @@ export function EditorTab({ kind, stored, draft, setText, readOnly, onSaved, onT
           >
             {t('documents.staleBody')}
           </Alert>
-        ) : put.error ? (
+        ) : put.error && !refusedAsStale ? (
           <Failure error={put.error} title={t('screen.actFailed')} />
         ) : null}
       </div>

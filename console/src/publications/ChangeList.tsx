@@ -2,6 +2,7 @@
 import { ExpandableSection } from '@patternfly/react-core';
 import type { Change } from '@wocloud/protocol/views.ts';
 import { KINDS, type Kind } from '@wocloud/protocol/resources/kinds.ts';
+import { useId } from 'react';
 import { Link } from 'react-router';
 import { documentPath } from '../documents/describe.tsx';
 import { UnifiedDiff } from '../editor/UnifiedDiff.tsx';
@@ -13,9 +14,10 @@ import { Age } from '../time/Age.tsx';
 export function ChangeList({ of, open }: { of: readonly Change[]; open?: boolean }) {
   const { t } = useWords();
   const address = useAddress();
+  const id = useId();
   return (
     <ul className="plain-list">
-      {of.map((c) => {
+      {of.map((c, i) => {
         const name = `${c.kind} ${c.tenant ?? '-'}/${c.name}`;
         const known = Object.hasOwn(KINDS, c.kind) && c.action !== 'deleted';
         return (
@@ -36,8 +38,8 @@ export function ChangeList({ of, open }: { of: readonly Change[]; open?: boolean
                 toggleText={t('documents.tabDiff')}
                 toggleAriaLabel={`${t('documents.tabDiff')} ${name}`}
                 {...(open ? { isExpanded: true } : {})}
-                contentId={`diff-${name}`}
-                toggleId={`toggle-${name}`}
+                contentId={`${id}-diff-${i}`}
+                toggleId={`${id}-toggle-${i}`}
               >
                 <UnifiedDiff text={c.diff} label={name} />
               </ExpandableSection>

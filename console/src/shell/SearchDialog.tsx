@@ -1,5 +1,5 @@
 // Finds anything by name, address or id, and screens by name; Enter opens.
-import { Modal, ModalBody, ModalHeader, SearchInput } from '@patternfly/react-core';
+import { Modal, ModalBody, ModalHeader, TextInput } from '@patternfly/react-core';
 import { useDeferredValue, useEffect, useId, useState, type KeyboardEvent } from 'react';
 import { useNavigate } from 'react-router';
 import { useCall } from '../api/calls.ts';
@@ -65,8 +65,9 @@ export default function SearchDialog({ places, onClose }: { places: readonly Pla
     <Modal isOpen variant="medium" position="top" onClose={onClose} aria-labelledby={`${id}-title`}>
       <ModalHeader title={t('shell.searchLabel')} labelId={`${id}-title`} />
       <ModalBody>
-        <SearchInput
+        <TextInput
           autoFocus
+          type="search"
           role="combobox"
           aria-expanded={items.length > 0}
           aria-controls={`${id}-hits`}
@@ -75,7 +76,6 @@ export default function SearchDialog({ places, onClose }: { places: readonly Pla
           placeholder={t('shell.searchPlaceholder')}
           value={text}
           onChange={(_, value) => setText(value)}
-          onClear={() => setText('')}
           onKeyDown={onKeyDown}
         />
         <ul id={`${id}-hits`} role="listbox" aria-label={t('shell.objects')} className="hits">

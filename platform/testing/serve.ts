@@ -1,0 +1,108 @@
+// The test platform as a program: the whole platform on throw-away stores, and an engine that reports VMs, applies what
+// is desired, and reports a connection for each line it is told: `connect <from> <to> <port> <verdict> [rule]`.
+// Prints {"url", "user", "password"} once it serves; ends with its standard input.
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { VERDICTS, type FlowRecord, type Verdict } from '@wocloud/protocol/flow.ts';
+import type { ObservedVm } from '@wocloud/protocol/reports.ts';
+import { startTestPlatform } from './platform.ts';
+
+const NAMES = ['web-1', 'web-2', 'app-1', 'db-1', 'mallory'];
+const VMS = NAMES.map(observed);
+
+function observed(name: string, i: number): ObservedVm {
+  return {
+    id: `00000000-0000-4000-8000-00000000000${i}`,
+    name,
+    title: '',
+    state: 'running',
+    vcpus: 1,
+    memoryKiB: 524_288,
+    tenant: null,
+    labels: { app: name.replace(/-\d+$/, '') },
+    nics: [
+      {
+        mac: `52:54:00:00:01:0${i}`,
+        model: 'virtio',
+        link: 'bridge',
+        source: 'br0',
+        bridge: 'br0',
+        vlan: null,
+        tap: `wo${i}`,
+        addresses: [{ ip: `10.1.0.${10 + i}`, source: 'lease' }],
+        protection: 'observed',
+        reason: '',
+      },
+    ],
+  };
+}
+
+/** A connection (or a refused packet) that begins now. */
+function flow(
+  serial: number,
+  from: string,
+  to: string,
+  port: number,
+  verdict: Verdict,
+  rule: string,
+): FlowRecord {
+  const end = (name: string) => {
+    const vm = VMS.find((v) => v.name === name);
+    if (!vm) throw new Error(`${name} is none of ${NAMES.join(', ')}`);
+    return { vm: vm.id, ip: vm.nics[0]?.addresses[0]?.ip ?? '' };
+  };
+  const now = Date.now() * 1000;
+  const refused = verdict === 'dropped' || verdict === 'rejected';
+  return {
+    time: now,
+    kind: refused ? 'drop' : 'start',
+    flow: BigInt(serial),
+    start: now,
+    end: refused ? now : 0,
+    network: '',
+    point: 'both',
+    srcVm: end(from).vm,
+    dstVm: end(to).vm,
+    src: end(from).ip,
+    dst: end(to).ip,
+    protocol: 6,
+    sport: 40_000 + serial,
+    dport: port,
+    packetsOut: 1,
+    packetsIn: refused ? 0 : 1,
+    bytesOut: 60,
+    bytesIn: refused ? 0 : 60,
+    verdict,
+    ruleOut: '',
+    ruleIn: rule,
+    stagedVerdict: 'none',
+    stagedRule: '',
+  };
+}
+
+const dir = await mkdtemp(join(tmpdir(), 'woc-serve-'));
+const passwordFile = join(dir, 'admin-password');
+const platform = await startTestPlatform({ firstAdmin: passwordFile });
+const engine = await platform.engine('kvm-1', VMS);
+engine.on('down', (message) => {
+  if (message.type === 'desired') engine.receipt({ generation: message.state.generation });
+  if (message.type === 'delta') engine.receipt({ generation: message.delta.generation });
+});
+const password = (await readFile(passwordFile, 'utf8')).trim();
+console.log(JSON.stringify({ url: platform.url, user: 'admin', password }));
+
+let serial = 0;
+for await (const line of createInterface({ input: process.stdin })) {
+  const [command, from = '', to = '', port, word, rule = ''] = line.trim().split(/\s+/);
+  const verdict = VERDICTS.find((v) => v === word);
+  if (command !== 'connect' || !verdict) {
+    console.error(`not understood: ${line}`);
+    continue;
+  }
+  serial += 1;
+  engine.flows([flow(serial, from, to, Number(port), verdict, rule)]);
+}
+await platform.close();
+await rm(dir, { recursive: true, force: true });

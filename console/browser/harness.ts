@@ -42,8 +42,9 @@ export class House {
     this.#browser = browser;
   }
 
-  static async open(options: FixtureOptions = {}): Promise<House> {
-    const url = process.env['WOCLOUD_URL'];
+  /** `url`: a platform that runs already, instead of what the environment names or the fixture. */
+  static async open(options: FixtureOptions & { url?: string } = {}): Promise<House> {
+    const url = options.url ?? process.env['WOCLOUD_URL'];
     const fixture = url ? null : await startFixture(options);
     const browser = await chromium.launch({ executablePath: CHROMIUM, args: FLAGS });
     return new House(url ?? fixture!.url, fixture, browser);

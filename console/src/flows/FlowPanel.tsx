@@ -5,6 +5,7 @@ import { Link } from 'react-router';
 import { useCall } from '../api/calls.ts';
 import { bytes, count } from '../format/bytes.ts';
 import { duration, exact } from '../format/moment.ts';
+import { HostName } from '../hosts/HostName.tsx';
 import { useWords } from '../i18n/language.ts';
 import { Facts, Section } from '../panel/Facts.tsx';
 import { ObjectLink } from '../panel/ObjectLink.tsx';
@@ -99,7 +100,7 @@ function Flow({ of: flow }: { of: FlowView }) {
           [
             t('flows.host'),
             <ObjectLink kind="host" id={flow.host}>
-              {flow.host}
+              <HostName id={flow.host} />
             </ObjectLink>,
           ],
           [t('flows.point'), t(`flows.point_${flow.point}`)],

@@ -3,6 +3,7 @@ import ArrowRightIcon from '@patternfly/react-icons/dist/esm/icons/arrow-right-i
 import type { FlowView } from '@wocloud/protocol/views.ts';
 import { bytes, count } from '../format/bytes.ts';
 import { duration } from '../format/moment.ts';
+import { HostName } from '../hosts/HostName.tsx';
 import { useWords } from '../i18n/language.ts';
 import { ObjectLink } from '../panel/ObjectLink.tsx';
 import { StateWord } from '../state/StateWord.tsx';
@@ -182,7 +183,7 @@ export const FLOW_COLUMNS: readonly Column<FlowView>[] = [
     title: 'flows.host',
     width: 110,
     optional: true,
-    cell: (f) => f.host,
+    cell: (f) => <HostName id={f.host} />,
     filter: (f) => ({ field: 'host', value: f.host }),
   },
 ];

@@ -22,7 +22,7 @@ import './overview.css';
 
 export default function Overview() {
   const { t } = useWords();
-  const status = useCall('status.get', {}, { every: 15_000 });
+  const status = useCall('status.get', {}, { every: 30_000 });
   return (
     <Screen title={t('overview.title')} cli="wocloud status">
       <Answer of={status}>{(of) => (of.hosts.total === 0 ? <NoHosts /> : <Board of={of} />)}</Answer>
@@ -145,7 +145,7 @@ function Traffic() {
   const drops = useCall(
     'flows.list',
     { query: { ...rangeQuery(range), verdict: ['dropped', 'rejected'], limit: 8 } },
-    { every: 10_000, keep: true },
+    { every: 15_000, keep: true },
   );
   return (
     <>

@@ -17,7 +17,7 @@ import { Age } from '../time/Age.tsx';
 import { DeleteDialog } from './DeleteDialog.tsx';
 import { statusOf } from './describe.tsx';
 import { DiffTab } from './DiffTab.tsx';
-import { EditorTab } from './EditorTab.tsx';
+import { EditorTab, type Draft } from './EditorTab.tsx';
 import { HistoryTab } from './HistoryTab.tsx';
 import { LeaveDialog } from './LeaveDialog.tsx';
 import { documentText } from './text.ts';
@@ -49,11 +49,18 @@ function Page({ kind, stored, extra, actions }: Props & { stored: Stored }) {
   const change = useChange();
   const saved = documentText(stored);
   // What is edited, and the version it was begun from: a version saved meanwhile must not be overwritten unseen.
-  const [draft, setDraft] = useState({ text: saved, base: stored.metadata.version, saved });
+  const [draft, setDraft] = useState<Draft>({
+    text: saved,
+    base: stored.metadata.version,
+    saved,
+    revision: 0,
+  });
   const [deleting, setDeleting] = useState(false);
   const { metadata } = stored;
   const dirty = draft.text !== draft.saved;
-  if (!dirty && metadata.version !== draft.base) setDraft({ text: saved, base: metadata.version, saved });
+  const takeTheirs = () =>
+    setDraft((d) => ({ text: saved, base: metadata.version, saved, revision: d.revision + 1 }));
+  if (!dirty && metadata.version !== draft.base) takeTheirs();
   const setText = (text: string) => setDraft((d) => ({ ...d, text }));
   const own = extra?.(stored) ?? [];
   const writes = may(`${kind.toLowerCase()}.write`);
@@ -69,8 +76,8 @@ function Page({ kind, stored, extra, actions }: Props & { stored: Stored }) {
           draft={draft}
           setText={setText}
           readOnly={!writes}
-          onSaved={(text, version) => setDraft({ text, base: version, saved: text })}
-          onTakeTheirs={() => setDraft({ text: saved, base: metadata.version, saved })}
+          onSaved={(text, version) => setDraft((d) => ({ ...d, base: version, saved: text }))}
+          onTakeTheirs={takeTheirs}
         />
       ),
     },
@@ -88,7 +95,7 @@ function Page({ kind, stored, extra, actions }: Props & { stored: Stored }) {
           stored={stored}
           text={draft.text}
           onTake={(text) => {
-            setText(text);
+            setDraft((d) => ({ ...d, text, revision: d.revision + 1 }));
             change({ tab: 'document' });
           }}
         />

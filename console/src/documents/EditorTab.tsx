@@ -21,6 +21,8 @@ export interface Draft {
   text: string;
   base: number;
   saved: string;
+  /** Rises with each text that did not come from the editor. */
+  revision: number;
 }
 interface Props {
   kind: Kind;
@@ -92,6 +94,7 @@ export function EditorTab({ kind, stored, draft, setText, readOnly, onSaved, onT
         <YamlEditor
           kind={kind}
           text={draft.text}
+          revision={draft.revision}
           onText={(text) => {
             setText(text);
             setDone(null);
@@ -120,6 +123,7 @@ export function EditorTab({ kind, stored, draft, setText, readOnly, onSaved, onT
         )}
         {done ? (
           <Alert
+            component="p"
             isInline
             variant="success"
             title={
@@ -142,6 +146,7 @@ export function EditorTab({ kind, stored, draft, setText, readOnly, onSaved, onT
         ) : null}
         {stale ? (
           <Alert
+            component="p"
             isInline
             variant="warning"
             title={t('documents.stale', { version: stored.metadata.version })}

@@ -33,7 +33,7 @@ export function NewDocument({ kind }: { kind: Kind }) {
       <EditorTab
         kind={kind}
         stored={null}
-        draft={{ text, base: 0, saved: '' }}
+        draft={{ text, base: 0, saved: '', revision: 0 }}
         setText={setText}
         onSaved={(_, __, document) => setMade(document)}
       />

@@ -26,6 +26,8 @@ import './editor.css';
 interface Props {
   kind: Kind;
   text: string;
+  /** Changes when `text` was replaced from outside: what is typed here is never overwritten by its own echo. */
+  revision: number;
   onText: (text: string) => void;
   /** What is wrong with the text, each time that changed. */
   onErrors?: (errors: ProblemDetail[]) => void;
@@ -95,9 +97,10 @@ export default function YamlEditor(props: Props) {
   }, [label]);
   useEffect(() => {
     const v = view.current;
-    if (v && v.state.doc.toString() !== props.text)
-      v.dispatch({ changes: { from: 0, to: v.state.doc.length, insert: props.text } });
-  }, [props.text]);
+    const { text } = latest.current;
+    if (v && v.state.doc.toString() !== text)
+      v.dispatch({ changes: { from: 0, to: v.state.doc.length, insert: text } });
+  }, [props.revision]);
   useEffect(() => {
     const v = view.current;
     if (v && props.refused?.length)

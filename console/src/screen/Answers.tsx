@@ -41,6 +41,7 @@ export function Failure({ error, retry, title }: { error: unknown; retry?: () =>
   const unreachable = problem?.code === 'unreachable';
   return (
     <Alert
+      component="p"
       isInline
       variant="danger"
       className="failure"

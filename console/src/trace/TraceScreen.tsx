@@ -173,6 +173,7 @@ function Result({ of: trace, src, dst }: { of: Trace; src: string; dst: string }
         </p>
         {trace.staged ? (
           <Alert
+            component="p"
             isInline
             variant="info"
             title={t('trace.stagedSays', { verdict: t(`state.${stateOf(trace.staged.verdict)}`) })}

@@ -25,22 +25,26 @@ export function devicesOf(ruleset: Ruleset, { ports }: Bridges): Map<string, num
 }
 
 /**
- * The kernel takes a chain away together with its device. Answers what is left, and which chains are gone: a device
- * of the same name may be there again, without the chain.
+ * Chains whose device is gone, or another one under its name: older kernels take a chain away with its device, newer
+ * ones (from 6.16) keep it and bind it again by name. Only the kernel can tell which. Keys as in Blocks.
  */
-export function withoutGone(applied: Applied, { ports }: Bridges): { applied: Applied; gone: string[] } {
-  const gone: string[] = [];
-  const isGone = (device: string | null) =>
-    device !== null && ports.get(device)?.index !== applied.devices.get(device);
+export function inDoubt(applied: Applied, { ports }: Bridges): Set<string> {
+  const keys = new Set<string>();
+  for (const [id, { chains }] of applied.ruleset)
+    for (const [name, { device }] of chains)
+      if (device !== null && (ports.get(device)?.index ?? 0) !== applied.devices.get(device))
+        keys.add(`${id} chain ${name}`);
+  return keys;
+}
+
+/** What stands once these chains are known to be gone. */
+export function without(applied: Applied, gone: ReadonlySet<string>, bridges: Bridges): Applied {
   const ruleset = new Map<TableId, NonNullable<ReturnType<Ruleset['get']>>>();
   for (const [id, table] of applied.ruleset) {
-    const lost = [...table.chains].filter(([, chain]) => isGone(chain.device)).map(([name]) => name);
-    gone.push(...lost.map((name) => `${id} chain ${name}`));
-    const chains = lost.length === 0 ? table.chains : new Map(table.chains);
-    for (const name of lost) chains.delete(name);
-    ruleset.set(id, { ...table, chains });
+    const chains = new Map([...table.chains].filter(([name]) => !gone.has(`${id} chain ${name}`)));
+    ruleset.set(id, chains.size === table.chains.size ? table : { ...table, chains });
   }
-  return gone.length === 0 ? { applied, gone } : { applied: { ...applied, ruleset }, gone };
+  return { ...applied, ruleset, devices: devicesOf(ruleset, bridges) };
 }
 
 export interface AppliedRecord {

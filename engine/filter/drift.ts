@@ -48,6 +48,11 @@ export class DriftWatch {
   }
 
   #poll(): void {
+    this.#collect();
+    if (this.#suspects.length > 0 || this.#missed) this.#lookNow();
+  }
+
+  #collect(): void {
     const { transactions, missed } = this.#o.watch.poll();
     if (missed) this.#missed = true;
     for (const transaction of transactions) {
@@ -56,7 +61,6 @@ export class DriftWatch {
       if ([...transaction.tables].some((table) => !OWN_PREFIX.test(table))) this.#foreignSoon();
     }
     if (missed) this.#foreignSoon();
-    if (this.#suspects.length > 0 || this.#missed) this.#lookNow();
   }
 
   #periodic(): void {
@@ -87,8 +91,8 @@ export class DriftWatch {
 
   /** Between rounds: our own transactions are told apart only once they are done. */
   async #find(): Promise<{ objects: string[]; by: Transaction | undefined } | undefined> {
-    const { enforcer, kernel } = this.#o;
-    const strangers = this.#suspects.filter(({ generation }) => !kernel.isOwn(generation));
+    const { enforcer } = this.#o;
+    const strangers = this.#strangers();
     const missed = this.#missed;
     this.#suspects = [];
     this.#missed = false;
@@ -96,7 +100,14 @@ export class DriftWatch {
     this.counters['drift.looks']++;
     this.#lookedAt = performance.now();
     const objects = await enforcer.drift();
-    return objects.length === 0 ? undefined : { objects, by: strangers.at(-1) };
+    if (objects.length === 0) return undefined;
+    // It may have happened while we looked: then the kernel has only now told who it was.
+    this.#collect();
+    return { objects, by: this.#strangers().at(-1) ?? strangers.at(-1) };
+  }
+
+  #strangers(): Transaction[] {
+    return this.#suspects.filter(({ generation }) => !this.#o.kernel.isOwn(generation));
   }
 
   #raise(objects: string[], by: Transaction | undefined): void {

@@ -10,7 +10,7 @@ import type { Logger } from 'pino';
 import type { Notice } from '../health/facts.ts';
 import type { Inventory } from '../inventory/inventory.ts';
 import type { BridgedFrames } from '../options.ts';
-import { devicesOf, readRecord, recordOf, withoutGone, writeRecord, type Applied } from './applied.ts';
+import { devicesOf, inDoubt, readRecord, recordOf, without, writeRecord, type Applied } from './applied.ts';
 import type { DesiredStore } from './desired-store.ts';
 import { passage, type Passage } from './foreign/passage.ts';
 import type { Kernel } from './kernel.ts';
@@ -128,7 +128,7 @@ export class Enforcer {
   /** Objects in the kernel that differ from what we left there, not counting those that went with their device. */
   async drift(): Promise<string[]> {
     await this.#o.inventory.refreshBridges();
-    this.#forgetGone();
+    await this.#forgetGone();
     return this.#o.kernel.drift();
   }
 
@@ -235,7 +235,7 @@ export class Enforcer {
       networks: placement.networks,
       slots: slots.all,
     });
-    this.#forgetGone();
+    await this.#forgetGone();
     const before = this.#applied ?? (await this.#adopt(ruleset, placement));
     const script = before ? deltaScript(before.ruleset, ruleset) : fullScript(ruleset, kernel.existing());
     if (script !== '') {
@@ -288,11 +288,14 @@ export class Enforcer {
     return { ruleset, state: placement.state, devices: devicesOf(ruleset, inventory.bridges) };
   }
 
-  #forgetGone(): void {
+  /** Chains that the kernel itself took away with their devices are known to be gone; nobody else's doing. */
+  async #forgetGone(): Promise<void> {
+    const { kernel, inventory } = this.#o;
     if (!this.#applied) return;
-    const { applied, gone } = withoutGone(this.#applied, this.#o.inventory.bridges);
-    for (const key of gone) this.#o.kernel.forget(key);
-    this.#applied = applied;
+    const doubtful = inDoubt(this.#applied, inventory.bridges);
+    if (doubtful.size === 0) return;
+    const gone = await kernel.forgetAbsent(doubtful);
+    this.#applied = without(this.#applied, gone, inventory.bridges);
   }
 
   async #revoke(): Promise<void> {

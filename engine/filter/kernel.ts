@@ -43,9 +43,12 @@ export class Kernel {
     return differences(this.#blocks, await this.#readAll());
   }
 
-  /** An object the kernel itself has taken away, with the device it was bound to. */
-  forget(key: string): void {
-    this.#blocks.delete(key);
+  /** Which of these objects are not there; they are known as gone from now on. Those that are keep what is known. */
+  async forgetAbsent(keys: ReadonlySet<string>): Promise<Set<string>> {
+    const there = await this.#readThese(keys);
+    const gone = new Set([...keys].filter((key) => !there.has(key)));
+    for (const key of gone) this.#blocks.delete(key);
+    return gone;
   }
 
   /** Names that stand, per table of ours that is there. */
@@ -108,16 +111,21 @@ export class Kernel {
   }
 
   async #readAgain(keys: ReadonlySet<string>): Promise<void> {
-    const fresh = new Map<string, Block>();
-    for (const table of TABLES) {
-      const wanted = wantedOf(table, keys);
-      if (wanted) for (const [key, block] of await this.#reader.read(table, wanted)) fresh.set(key, block);
-    }
+    const fresh = await this.#readThese(keys);
     for (const key of keys) {
       const block = fresh.get(key);
       if (block) this.#blocks.set(key, block);
       else this.#blocks.delete(key);
     }
+  }
+
+  async #readThese(keys: ReadonlySet<string>): Promise<Map<string, Block>> {
+    const found = new Map<string, Block>();
+    for (const table of TABLES) {
+      const wanted = wantedOf(table, keys);
+      if (wanted) for (const [key, block] of await this.#reader.read(table, wanted)) found.set(key, block);
+    }
+    return found;
   }
 }
 

@@ -94,10 +94,12 @@ export interface TestFilter {
 
 export const stateDir = (): string => mkdtempSync(join(tmpdir(), 'engine-filter-'));
 
+/** @param watched whether changes from outside are noticed. */
 export async function startFilter(
   dir: string,
   vms: readonly TestVm[],
   bridgedFrames: BridgedFrames = 'observe',
+  watched = true,
 ): Promise<TestFilter> {
   const log = openLog(process.env['WOCLOUD_TEST_LOG'] ?? 'silent');
   const inventory = new FakeInventory();
@@ -140,7 +142,9 @@ export async function startFilter(
         evidence: {},
       }),
   });
-  const drift = new DriftWatch({ enforcer, kernel, watch, alert: (alert) => alerts.push(alert), log });
+  const drift = watched
+    ? new DriftWatch({ enforcer, kernel, watch, alert: (alert) => alerts.push(alert), log })
+    : undefined;
   directory.setState(desired.state);
   directory.setFacts(nicFacts(inventory.vms.values(), () => []));
   return {
@@ -161,7 +165,7 @@ export async function startFilter(
       return until('a receipt', () => receipts.slice(before).find((r) => r.generation === state.generation));
     },
     async close() {
-      await drift.close();
+      await drift?.close();
       await enforcer.close();
       await desired.close();
       await nft.close();

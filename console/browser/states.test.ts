@@ -11,24 +11,27 @@ before(async () => {
 });
 after(() => house.close());
 
-/** Screens and what of theirs is read first. */
+/**
+ * Screens and what of theirs is read first; in an order in which no screen has read before what a later one shows,
+ * so that one page can walk them all.
+ */
 const SCREENS: [path: string, reads: string][] = [
   ['/', '**/v1/status'],
-  ['/topology', '**/v1/topology*'],
-  ['/flows', '**/v1/flows?*'],
-  ['/alerts', '**/v1/alerts*'],
-  ['/trace?src=web-1&dst=db-1&service=tcp/5432', '**/v1/trace'],
+  ['/tenants', '**/v1/tenants*'],
   ['/policies', '**/v1/policies*'],
   ['/groups', '**/v1/groups*'],
   ['/services', '**/v1/services*'],
+  ['/networks', '**/v1/networks*'],
   ['/publications', '**/v1/publications*'],
   ['/vms', '**/v1/vms?*'],
   ['/hosts', '**/v1/hosts*'],
-  ['/networks', '**/v1/networks*'],
-  ['/tenants', '**/v1/tenants*'],
   ['/users', '**/v1/users*'],
   ['/audit', '**/v1/audit*'],
   ['/tokens', '**/v1/tokens*'],
+  ['/alerts', '**/v1/alerts*'],
+  ['/trace?src=web-1&dst=db-1&service=tcp/5432', '**/v1/trace'],
+  ['/flows', '**/v1/flows?*'],
+  ['/topology', '**/v1/topology*'],
 ];
 
 const refuse = (route: Route) =>
@@ -46,11 +49,18 @@ const refuse = (route: Route) =>
 const nothing = (route: Route) =>
   route.fulfill({ json: { items: [], next: null, buckets: [], nodes: [], edges: [] } });
 
-/** A fresh screen with one of its reads answered by `how`. */
+/** A screen with one of its reads answered by `how`. */
 async function at(page: Page, path: string, reads: string, how: (route: Route) => unknown): Promise<void> {
   await page.unrouteAll({ behavior: 'ignoreErrors' });
   await page.route(reads, how);
-  await page.goto(house.url + path);
+  if (path === '/') {
+    await page.goto(house.url);
+    return;
+  }
+  // What stood before must be gone before anything is looked for.
+  await page.evaluate(() => document.querySelector('h1')?.setAttribute('data-before', ''));
+  await goTo(page, path);
+  await page.waitForFunction(() => !document.querySelector('h1[data-before]'));
 }
 
 test('a late screen shows a skeleton; one that cannot be read says why, and tries again when asked', async () => {
@@ -97,7 +107,7 @@ test('an empty screen teaches and shows the command that does the same', async (
     assert.equal(await empty.locator('[data-testid="cli"]').count(), 1, path);
   }
   await page.unrouteAll({ behavior: 'ignoreErrors' });
-  await page.goto(`${house.url}/trace`);
+  await goTo(page, '/trace');
   await page.waitForSelector('[data-testid="empty"]');
   await page.context().close();
 });

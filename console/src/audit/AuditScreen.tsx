@@ -163,7 +163,7 @@ function Verification() {
       {intact ? (
         <Alert
           component="p"
-          component="p"
+
           isInline
           variant="success"
           title={t('audit.verified', { entries: count(entries, language), head: head.slice(0, 16) })}

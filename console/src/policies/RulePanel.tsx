@@ -32,7 +32,7 @@ export default function RulePanel({ id }: { id: string }) {
       {rule.kind === 'default' ? (
         <Alert
           component="p"
-          component="p"
+
           isInline
           variant="info"
           title={t('flows.ruleDefault', {

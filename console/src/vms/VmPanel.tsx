@@ -43,7 +43,7 @@ function Vm({ of: vm }: { of: VmView }) {
       {vm.reason ? (
         <Alert
           component="p"
-          component="p"
+
           isInline
           variant={vm.protection === 'unprotected' ? 'warning' : 'info'}
           title={vm.reason}

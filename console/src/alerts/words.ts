@@ -15,7 +15,6 @@ export const words = bilingual({
   tenant: ['Tenant', '租户'],
   note: ['Note', '备注'],
   handledBy: ['Handled by', '处理人'],
-  anyState: ['Any state', '全部状态'],
   find: ['Find in alerts', '在告警中查找'],
   empty: ['No alert', '没有告警'],
   emptyBody: [
@@ -35,5 +34,4 @@ export const words = bilingual({
   reopen: ['Reopen', '重新打开'],
   noteLabel: ['Note for whoever looks next', '给后来者的备注'],
   gone: ['This alert is not here, or not yours to see.', '该告警不存在，或您无权查看。'],
-  selected: ['{{number}} chosen', '已选 {{number}} 条'],
 });

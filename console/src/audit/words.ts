@@ -23,7 +23,6 @@ export const words = bilingual({
     'The chain is broken at entry {{at}}: what follows cannot be trusted.',
     '链在第 {{at}} 条断裂，其后的内容不可信。',
   ],
-  verifying: ['Checking every entry', '正在逐条校验'],
   empty: ['Nothing in this time range', '该时间范围内没有记录'],
   emptyBody: [
     'Every operation that changes something, and every refusal, is written here before it happens.',

@@ -43,7 +43,6 @@ export const words = bilingual({
   historyCompare: ['Compare with the text in the editor', '与编辑器中的文本比较'],
   historyTake: ['Take into the editor', '载入编辑器'],
   historyDeleted: ['deleted', '已删除'],
-  historyBy: ['{{who}}, {{when}}', '{{who}}，{{when}}'],
   inForce: ['in force', '已生效'],
   remove: ['Delete…', '删除…'],
   removeTitle: ['Delete {{name}}?', '删除 {{name}}？'],

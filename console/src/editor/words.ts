@@ -8,8 +8,6 @@ export const words = bilingual({
     'Ctrl+空格补全，先按 Esc 再按 Tab 离开编辑器，Ctrl+S 保存。',
   ],
   valid: ['The document is valid', '文档有效'],
-  errors_one: ['{{count}} mistake', '{{count}} 处错误'],
-  errors_other: ['{{count}} mistakes', '{{count}} 处错误'],
   line: ['line {{line}}', '第 {{line}} 行'],
   diffSame: ['No difference', '没有差异'],
 });

@@ -39,5 +39,4 @@ export const words = bilingual({
   ],
   doEnforce: ['Enforce', '开启强制'],
   doObserve: ['Only observe', '改为仅观察'],
-  inherit: ['Follow the tenant, host or default', '跟随租户、宿主机或默认设置'],
 });

@@ -8,10 +8,6 @@ export const words = bilingual({
   remove: ['Remove {{term}}', '移除 {{term}}'],
   not: ['not', '非'],
   suggestions: ['Suggestions', '建议'],
-  hint: [
-    'Press Enter to apply. Commas mean "any of", a leading "-" excludes.',
-    '按回车应用。逗号表示“任一”，前面加“-”表示排除。',
-  ],
   nearest: ['Did you mean "{{nearest}}"?', '您是否要写“{{nearest}}”？'],
   'unknown-field': ['Unknown field "{{value}}".', '未知字段“{{value}}”。'],
   'missing-value': ['"{{field}}:" needs a value.', '“{{field}}:”后面缺少值。'],

@@ -23,5 +23,4 @@ export const words = bilingual({
   usedBy: ['Used by', '被引用'],
   notUsed: ['No policy speaks of it.', '没有策略引用它。'],
   edit: ['Edit', '编辑'],
-  moreVms: ['All of them', '查看全部'],
 });

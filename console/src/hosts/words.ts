@@ -24,7 +24,6 @@ export const words = bilingual({
   hardware: ['Hardware', '硬件'],
   cpus: ['{{cpus}} CPUs, {{memory}}', '{{cpus}} 个 CPU，{{memory}}'],
   applied: ['Applied', '生效时间'],
-  error: ['Error', '错误'],
   libvirt: ['libvirt / QEMU', 'libvirt / QEMU'],
   libvirtDown: ['libvirt is down', 'libvirt 未运行'],
   since: ['Since', '自'],
@@ -61,5 +60,4 @@ export const words = bilingual({
   ],
   forgetUndo: ['Join it again with a new token.', '用新令牌重新接入。'],
   forgetDo: ['Forget', '移除'],
-  vmsOn: ['Its VMs', '其虚拟机'],
 });

@@ -28,7 +28,6 @@ export const words = bilingual({
   lastMinute: ['Flows in the last minute', '最近一分钟的流量'],
   dropped: ['Dropped in the last minute', '最近一分钟被丢弃'],
   lost: ['Records lost', '丢失的记录'],
-  lostNone: ['No flow record has been lost', '没有丢失流量记录'],
   protection: ['Protection of VMs', '虚拟机防护'],
   policies: ['Policies', '策略'],
   policiesTotal: ['Policies', '策略总数'],

@@ -3,7 +3,6 @@ import { bilingual } from '../i18n/bilingual.ts';
 
 export const words = bilingual({
   close: ['Close the panel', '关闭面板'],
-  fullPage: ['Open as a page', '打开完整页面'],
   label: ['Details', '详情'],
   vm: ['VM', '虚拟机'],
   flow: ['Flow', '流量'],

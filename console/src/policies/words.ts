@@ -32,6 +32,4 @@ export const words = bilingual({
   flows: ['Flows', '流量'],
   all: ['all VMs of the tenant', '租户的全部虚拟机'],
   allEverywhere: ['all VMs', '全部虚拟机'],
-  enforceMode: ['enforce', '强制'],
-  stagedMode: ['staged', '预演'],
 });

@@ -13,7 +13,6 @@ export const words = bilingual({
     'Edit a policy, group or service: it waits here until it is published.',
     '编辑策略、安全组或服务后，会在此等待发布。',
   ],
-  by: ['{{who}}, {{when}}', '{{who}}，{{when}}'],
   message: ['Message: why', '说明：为什么'],
   publish: ['Publish…', '发布…'],
   publishTitle_one: ['Put {{count}} change in force?', '使 {{count}} 处改动生效？'],

@@ -30,9 +30,7 @@ export const words = bilingual({
   yes: ['yes', '是'],
   no: ['no', '否'],
   noTenant: ['no tenant', '无租户'],
-  refreshing: ['Refreshing', '正在刷新'],
   undoHow: ['How to undo it', '如何撤销'],
-  tenant: ['Tenant', '租户'],
   allTenants: ['All tenants', '全部租户'],
   unreachable: ['The platform does not answer', '平台无响应'],
 });

@@ -20,5 +20,4 @@ export const words = bilingual({
   repeat: ['New password again', '再次输入新密码'],
   atLeast: ['At least 12 characters', '至少 12 个字符'],
   differ: ['The two are not the same', '两次输入不一致'],
-  passwordChanged: ['Password changed', '密码已修改'],
 });

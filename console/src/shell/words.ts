@@ -36,7 +36,6 @@ export const words = bilingual({
     'Connection lost {{ago}}. What you see may be old; reconnecting.',
     '{{ago}}失去连接，显示的内容可能已过期，正在重连。',
   ],
-  restored: ['Connected again', '连接已恢复'],
   missed: [
     '{{number}} live events could not be delivered to this page',
     '有 {{number}} 条实时事件未能送达此页面',
@@ -63,5 +62,4 @@ export const words = bilingual({
   helpPause: ['Pause or resume live flows', '暂停或继续实时流量'],
   everywhere: ['Everywhere', '任何位置'],
   inTables: ['In tables', '表格中'],
-  then: ['then', '然后'],
 });

@@ -12,7 +12,6 @@ export const words = bilingual({
     '点击：只看 {{value}}；按住 Alt 点击：排除 {{value}}',
   ],
   open: ['Open {{name}}', '打开 {{name}}'],
-  details: ['Details', '详情'],
   keys: [
     'Arrow keys move, Enter filters or opens, Alt+Enter excludes, O opens the row',
     '方向键移动，回车筛选或打开，Alt+回车排除，O 打开该行',

@@ -16,5 +16,4 @@ export const words = bilingual({
     'A tenant owns VMs, users and policies, and sees nothing of other tenants.',
     '租户拥有虚拟机、用户和策略，看不到其他租户的任何内容。',
   ],
-  enforcement: ['Enforcement of its VMs', '其虚拟机的强制防护'],
 });

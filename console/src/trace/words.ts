@@ -13,11 +13,9 @@ export const words = bilingual({
   verdict: ['Verdict', '结果'],
   decidedBy: ['Decided by', '由此决定'],
   steps: ['Step by step', '逐步过程'],
-  where: ['Where', '位置'],
   direction: ['Direction', '方向'],
   direction_out: ['leaving', '离开'],
   direction_in: ['arriving', '到达'],
-  action: ['Action', '动作'],
   why: ['Why', '原因'],
   empty: ['Name two ends', '请填写两端'],
   emptyBody: [
@@ -27,5 +25,4 @@ export const words = bilingual({
   swap: ['Swap source and destination', '交换源和目的'],
   stagedSays: ['Staged policies would make it: {{verdict}}', '若预演策略生效，结果将是：{{verdict}}'],
   flows: ['Flows between these two', '双方之间的流量'],
-  isStaged: ['staged', '预演'],
 });

@@ -1,5 +1,5 @@
 // All VMs: what runs where and how it is protected, however many there are.
-import { Button } from '@patternfly/react-core';
+import { Button, Checkbox } from '@patternfly/react-core';
 import { PROTECTION, VM_STATES } from '@wocloud/protocol/reports.ts';
 import { usePages } from '../api/calls.ts';
 import { useWords } from '../i18n/language.ts';
@@ -29,7 +29,12 @@ export default function VmsScreen() {
     protection: useParam('protection'),
   };
   const given = Object.fromEntries(FILTERS.flatMap((f) => (values[f] ? [[f, values[f]]] : [])));
-  const pages = usePages('vms.list', { query: { ...given, limit: 1000 } }, { upTo: MOST, keep: true });
+  const gone = useParam('gone') === '1';
+  const pages = usePages(
+    'vms.list',
+    { query: { ...given, ...(gone ? { gone } : {}), limit: 1000 } },
+    { upTo: MOST, keep: true },
+  );
   const { shown, choose } = useColumns('vms', VM_COLUMNS);
   const filtered = Object.keys(given).length > 0;
   const clear = () => change(Object.fromEntries(FILTERS.map((f) => [f, null])));
@@ -56,6 +61,12 @@ export default function VmsScreen() {
             value={values.protection}
             options={PROTECTION.map((p) => [p, t(`state.${p}`)])}
             onChoose={(protection) => change({ protection })}
+          />
+          <Checkbox
+            id="gone"
+            label={t('vms.gone')}
+            isChecked={gone}
+            onChange={(_, on) => change({ gone: on ? '1' : null })}
           />
           {filtered ? (
             <Button variant="link" isInline onClick={clear}>

@@ -41,7 +41,6 @@ export const words = bilingual({
   nics: ['Network cards', '网卡'],
   noNics: ['This VM has no network card.', '这台虚拟机没有网卡。'],
   noAddress: ['no address known', '地址未知'],
-  link: ['via', '接入方式'],
   source_lease: ['DHCP lease', 'DHCP 租约'],
   source_agent: ['guest agent', '客户机代理'],
   source_snooped: ['seen on the wire', '从流量中发现'],
@@ -59,8 +58,6 @@ export const words = bilingual({
   editLabels: ['Edit labels and tenant', '编辑标签和租户'],
   labelsHelp: ['One key=value per line; groups follow at once', '每行一个 key=value，安全组会立即跟随变化'],
   labelBad: ['"{{line}}" is no label; write key=value', '“{{line}}”不是标签，请写 key=value'],
-  policiesFor: ['Policies for it', '适用的策略'],
   trace: ['Trace from here', '从此追踪路径'],
-  grants: ['Who may do what', '访问授权'],
   lost: ['The hypervisor no longer reports this VM.', '虚拟化平台已不再上报这台虚拟机。'],
 });

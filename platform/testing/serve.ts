@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { VERDICTS, type FlowRecord, type Verdict } from '@wocloud/protocol/flow.ts';
+import type { Down } from '@wocloud/protocol/link.ts';
 import type { ObservedVm } from '@wocloud/protocol/reports.ts';
 import { startTestPlatform } from './platform.ts';
 
@@ -86,10 +87,13 @@ const dir = await mkdtemp(join(tmpdir(), 'woc-serve-'));
 const passwordFile = join(dir, 'admin-password');
 const platform = await startTestPlatform({ firstAdmin: passwordFile });
 const engine = await platform.engine('kvm-1', VMS);
-engine.on('down', (message) => {
+const prove = (message: Down) => {
   if (message.type === 'desired') engine.receipt({ generation: message.state.generation });
   if (message.type === 'delta') engine.receipt({ generation: message.delta.generation });
-});
+};
+engine.on('down', prove);
+// What came before anyone listened has to be proven as well.
+engine.received.forEach(prove);
 const password = (await readFile(passwordFile, 'utf8')).trim();
 console.log(JSON.stringify({ url: platform.url, user: 'admin', password }));
 

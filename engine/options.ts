@@ -2,6 +2,7 @@
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { paths } from '@wocloud/protocol/paths.ts';
 import { parse } from 'yaml';
 import { EngineError } from './errors.ts';
 import { parseEndpoint, type Endpoint } from './link/endpoint.ts';
@@ -99,7 +100,7 @@ export function readOptions(
   return {
     platform: platform === '' ? undefined : parseEndpoint(platform),
     joinTokenFile: text('join-token-file', '') || undefined,
-    state: text('state', join(home ?? '/var/lib/wocloud', 'engine')),
+    state: text('state', join(paths(env).home, 'engine')),
     libvirt: text('libvirt', '/run/libvirt/libvirt-sock'),
     logLevel: oneOf('log-level', LEVELS, 'info'),
     hostname: text('hostname', hostname()),

@@ -7,6 +7,7 @@ import { mkdir, readdir, readFile, rename, rm, rmdir, writeFile } from 'node:fs/
 import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
 import { createDomain, defineDomain } from '@wocloud/libvirt/procedures-domain.ts';
+import { paths } from '@wocloud/protocol/paths.ts';
 import { accelerator, type Accelerator } from './accelerator.ts';
 import { domainXml, vmPaths } from './domain.ts';
 import { GuestExec, type ExecOptions, type ExecResult } from './exec.ts';
@@ -80,8 +81,7 @@ interface LabRecord {
 const BOOT_MS = 120_000;
 
 /** Where a scenario's lab lives unless told otherwise. */
-export const defaultLabDir = (scenario: string): string =>
-  join(process.env['WOCLOUD_HOME'] ?? '/var/lib/wocloud', 'lab', scenario);
+export const defaultLabDir = (scenario: string): string => join(paths().home, 'lab', scenario);
 
 /** Boots a scenario and returns when every guest answers. What a crashed run left in `dir` is ended first. */
 export async function startLab(options: LabOptions): Promise<Lab> {

@@ -1,9 +1,8 @@
 // The launcher as a client of the platform: signs in as the first administrator, whose password it may read.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { ApiError, createClient, readProblem, type Client } from '@wocloud/protocol/client.ts';
+import { createClient, signIn, type Client } from '@wocloud/protocol/client.ts';
 import { paths } from '@wocloud/protocol/paths.ts';
-import type { Session } from '@wocloud/protocol/views.ts';
 import { LauncherError } from './steps.ts';
 
 export const ADMIN = 'admin';
@@ -20,23 +19,9 @@ export async function adminClient(baseUrl: string): Promise<Client> {
   } catch (cause) {
     throw new LauncherError('The first administrator cannot sign in', action, { cause });
   }
-  const { url, init } = createClient({ baseUrl }).request('session.create', {
-    body: { name: ADMIN, password },
-  } as never);
-  const response = await fetch(url, init);
-  if (!response.ok)
-    throw new LauncherError('The first administrator cannot sign in', action, {
-      cause: new ApiError(await readProblem(response)),
-    });
-  const { csrf } = (await response.json()) as Session;
-  const cookie = response.headers
-    .getSetCookie()
-    .map((c) => c.split(';')[0])
-    .join('; ');
-  return createClient({
-    baseUrl,
-    csrf: () => csrf,
-    fetch: (input, options) =>
-      fetch(input, { ...options, headers: { ...(options?.headers as Record<string, string>), cookie } }),
-  });
+  try {
+    return (await signIn(baseUrl, ADMIN, password)).client;
+  } catch (cause) {
+    throw new LauncherError('The first administrator cannot sign in', action, { cause });
+  }
 }

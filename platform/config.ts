@@ -1,6 +1,7 @@
 // Where the platform keeps its data and where it listens: flags over environment over defaults.
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { paths } from '@wocloud/protocol/paths.ts';
 
 export interface Config {
   /** Data directory; also holds the CA, the audit anchor and the telemetry store. */
@@ -42,7 +43,7 @@ export function readConfig(
   env: Readonly<Record<string, string | undefined>>,
 ): Config {
   const { values } = parseArgs({ args: [...args], options: FLAGS, strict: true });
-  const home = values.home ?? env['WOCLOUD_HOME'] ?? '/var/lib/wocloud';
+  const home = values.home ?? paths(env).home;
   const setting = (name: keyof typeof FLAGS, fallback: string): string => {
     const flag = values[name];
     return (

@@ -9,6 +9,7 @@ import {
   type ResponseOf,
 } from './api.ts';
 import type { Problem } from './problem.ts';
+import type { Session } from './views.ts';
 
 /** An answer that was not a success, as the platform explained it. */
 export class ApiError extends Error {
@@ -103,6 +104,37 @@ export function createClient(options: ClientOptions): Client {
       return (response.status === 204 ? null : await response.json()) as never;
     },
   };
+}
+
+/**
+ * Opens a session with a password, for programs: a browser keeps cookies by itself.
+ * @throws ApiError wrong-credentials, unreachable, …
+ */
+export async function signIn(
+  baseUrl: string,
+  name: string,
+  password: string,
+): Promise<{ client: Client; session: Session }> {
+  let cookie = '';
+  const anonymous = createClient({
+    baseUrl,
+    fetch: async (input, options) => {
+      const response = await fetch(input, options);
+      cookie = response.headers
+        .getSetCookie()
+        .map((c) => c.split(';')[0])
+        .join('; ');
+      return response;
+    },
+  });
+  const session = await anonymous.call('session.create', { body: { name, password } });
+  const client = createClient({
+    baseUrl,
+    csrf: () => session.csrf,
+    fetch: (input, options) =>
+      fetch(input, { ...options, headers: { ...(options?.headers as Record<string, string>), cookie } }),
+  });
+  return { client, session };
 }
 
 /** The problem of a failed answer, also when something else than the platform answered. */

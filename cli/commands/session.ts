@@ -1,12 +1,11 @@
 // login, logout, whoami: a password becomes an API token that only this account's file holds.
 import { hostname, userInfo } from 'node:os';
 import type { Command } from 'commander';
-import { ApiError, createClient } from '@wocloud/protocol/client.ts';
+import { signIn } from '@wocloud/protocol/client.ts';
 import type { Session } from '@wocloud/protocol/views.ts';
 import { connect, DEFAULT_URL, forgetCredentials, readCredentials, saveCredentials } from '../credentials.ts';
 import { parseFormat, printOne } from '../output.ts';
 import { askSecret, askText } from '../prompt.ts';
-import { readProblem } from '@wocloud/protocol/client.ts';
 
 export function addSessionCommands(program: Command): void {
   program
@@ -58,35 +57,10 @@ async function exchange(
   password: string,
   days: number,
 ): Promise<{ token: string; session: Session }> {
-  const anonymous = createClient({ baseUrl: base });
-  const { url, init } = anonymous.request('session.create', { body: { name, password } } as never);
-  const response = await fetch(url, init).catch((cause: unknown) => {
-    throw new ApiError(
-      {
-        type: 'about:blank',
-        title: 'Unreachable',
-        status: 0,
-        code: 'unreachable',
-        detail: `No answer from ${base}: ${(cause as Error).message}`,
-      },
-      { cause },
-    );
-  });
-  if (!response.ok) throw new ApiError(await readProblem(response));
-  const session = (await response.json()) as Session;
-  const cookie = response.headers
-    .getSetCookie()
-    .map((c) => c.split(';')[0])
-    .join('; ');
-  const signedIn = createClient({
-    baseUrl: base,
-    csrf: () => session.csrf,
-    fetch: (input, options) =>
-      fetch(input, { ...options, headers: { ...(options?.headers as Record<string, string>), cookie } }),
-  });
-  const made = await signedIn.call('tokens.create', {
+  const { client, session } = await signIn(base, name, password);
+  const made = await client.call('tokens.create', {
     body: { name: `cli ${userInfo().username}@${hostname()}`, expiresInDays: days },
   });
-  await signedIn.call('session.delete');
+  await client.call('session.delete');
   return { token: made.secret, session };
 }

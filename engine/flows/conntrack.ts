@@ -127,10 +127,39 @@ function conntrackRecord(
   }
   if (!source && !destination) return undefined;
   const network = directory.networkOfZone(zone)?.id ?? (source?.network || destination?.network || '');
+  const mark = view.getUint32(at + MARK, true);
+  return rowRecord(view, at, staged, {
+    kind,
+    network,
+    source,
+    destination,
+    src,
+    dst,
+    verdict: source?.mode === 'enforce' || destination?.mode === 'enforce' ? 'allowed' : 'observed',
+    ruleOut: directory.rule(mark >>> 16),
+    ruleIn: directory.rule(mark & 0xffff),
+  });
+}
+
+/** What is known of a row beside its bytes. */
+export interface RowContext extends Pick<
+  FlowRecord,
+  'kind' | 'network' | 'src' | 'dst' | 'verdict' | 'ruleOut' | 'ruleIn'
+> {
+  source: LocalNic | undefined;
+  destination: LocalNic | undefined;
+}
+
+/** One row's numbers and its context → a flow record, with what staged policies would say. */
+export function rowRecord(
+  view: DataView,
+  at: number,
+  staged: Pick<StagedCache, 'of'>,
+  { kind, network, source, destination, src, dst, verdict, ruleOut, ruleIn }: RowContext,
+): FlowRecord {
   const protocol = view.getUint8(at + PROTOCOL);
   const sport = view.getUint16(at + SPORT, true);
   const dport = view.getUint16(at + DPORT, true);
-  const mark = view.getUint32(at + MARK, true);
   const { verdict: stagedVerdict, rule: stagedRule } = staged.of(source, destination, {
     network,
     src,
@@ -158,9 +187,9 @@ function conntrackRecord(
     packetsIn: view.getFloat64(at + PACKETS_IN, true),
     bytesOut: view.getFloat64(at + BYTES_OUT, true),
     bytesIn: view.getFloat64(at + BYTES_IN, true),
-    verdict: source?.mode === 'enforce' || destination?.mode === 'enforce' ? 'allowed' : 'observed',
-    ruleOut: directory.rule(mark >>> 16),
-    ruleIn: directory.rule(mark & 0xffff),
+    verdict,
+    ruleOut,
+    ruleIn,
     stagedVerdict,
     stagedRule,
   };

@@ -1,29 +1,8 @@
 // Rows of observed conversations → flow records.
 import { FLOW_KINDS, type FlowKind, type FlowRecord } from '@wocloud/protocol/flow.ts';
 import type { LocalNic } from '../directory.ts';
-import {
-  BYTES_IN,
-  BYTES_OUT,
-  DPORT,
-  DST,
-  DST_MAC,
-  END,
-  FAMILY,
-  FLOW,
-  KIND,
-  PACKETS_IN,
-  PACKETS_OUT,
-  PORT_INDEX,
-  PROTOCOL,
-  ROW,
-  SPORT,
-  SRC,
-  SRC_MAC,
-  START,
-  TIME,
-  ZONE,
-} from '../netlink/conntrack-row.ts';
-import { addressText, pointOf, type StagedCache } from './conntrack.ts';
+import { DST, DST_MAC, FAMILY, KIND, PORT_INDEX, ROW, SRC, SRC_MAC, ZONE } from '../netlink/conntrack-row.ts';
+import { addressText, rowRecord, type StagedCache } from './conntrack.ts';
 import type { GoneNics } from './gone.ts';
 import { macText } from './packet.ts';
 import type { NicFinder } from './ports.ts';
@@ -76,40 +55,15 @@ function observedRecord(
   const destination = isHere(finder.byMac(macText(bytes, at + DST_MAC))) ?? byAddress(dst);
   if (!source && !destination) return undefined;
   const network = source?.network || destination?.network || '';
-  const protocol = view.getUint8(at + PROTOCOL);
-  const sport = view.getUint16(at + SPORT, true);
-  const dport = view.getUint16(at + DPORT, true);
-  const { verdict: stagedVerdict, rule: stagedRule } = staged.of(source, destination, {
-    network,
-    src,
-    dst,
-    protocol,
-    sport,
-    dport,
-  });
-  return {
-    time: view.getFloat64(at + TIME, true),
+  return rowRecord(view, at, staged, {
     kind,
-    flow: view.getBigUint64(at + FLOW, true),
-    start: view.getFloat64(at + START, true),
-    end: view.getFloat64(at + END, true),
     network,
-    point: pointOf(source, destination),
-    srcVm: source?.vm ?? '',
-    dstVm: destination?.vm ?? '',
+    source,
+    destination,
     src,
     dst,
-    protocol,
-    sport,
-    dport,
-    packetsOut: view.getFloat64(at + PACKETS_OUT, true),
-    packetsIn: view.getFloat64(at + PACKETS_IN, true),
-    bytesOut: view.getFloat64(at + BYTES_OUT, true),
-    bytesIn: view.getFloat64(at + BYTES_IN, true),
     verdict: 'observed',
     ruleOut: '',
     ruleIn: '',
-    stagedVerdict,
-    stagedRule,
-  };
+  });
 }

@@ -16,6 +16,7 @@ import {
   writeFile,
 } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { paths } from '@wocloud/protocol/paths.ts';
 import { setTimeout as delay } from 'node:timers/promises';
 import { program } from '../program.ts';
 import { cpio, type CpioEntry } from './cpio.ts';
@@ -39,9 +40,7 @@ export interface BuildOptions {
 }
 
 export function defaultCacheDir(): string {
-  return (
-    process.env['WOCLOUD_CACHE'] ?? join(process.env['WOCLOUD_HOME'] ?? '/var/lib/wocloud', 'lab/images')
-  );
+  return process.env['WOCLOUD_CACHE'] ?? join(paths().home, 'lab/images');
 }
 
 /** The guest image, from the cache or built now (under a minute, given a package mirror). */

@@ -1,4 +1,4 @@
-/** Where Debian packages come from: the mirror this host already uses, else Debian's own. */
+/** Where Debian packages come from: the mirror this host already uses, or the one it is told. */
 import { existsSync } from 'node:fs';
 import { program } from '../program.ts';
 import { SUITE } from './recipe.ts';
@@ -17,15 +17,15 @@ export async function aptSources(): Promise<string> {
     'Created-By: Packages',
   ]).catch(() => '');
   const sites = targets.split('\n').map((site) => site.replace(/\/$/, ''));
-  const archive =
-    process.env['WOCLOUD_DEBIAN_MIRROR'] ??
-    sites.find((site) => site.endsWith('/debian')) ??
-    'http://deb.debian.org/debian';
-  const security =
-    sites.find((site) => site.endsWith('/debian-security')) ?? 'http://deb.debian.org/debian-security';
+  const archive = process.env['WOCLOUD_DEBIAN_MIRROR'] ?? sites.find((site) => site.endsWith('/debian'));
+  if (!archive)
+    throw new Error(
+      'apt knows no Debian mirror here: name one in WOCLOUD_DEBIAN_MIRROR (http://host/debian)',
+    );
+  const security = sites.find((site) => site.endsWith('/debian-security'));
   return [
     `deb [signed-by=${KEYRING}] ${archive} ${SUITE} main`,
-    `deb [signed-by=${KEYRING}] ${security} ${SUITE}-security main`,
+    ...(security ? [`deb [signed-by=${KEYRING}] ${security} ${SUITE}-security main`] : []),
     '',
   ].join('\n');
 }

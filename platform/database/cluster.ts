@@ -144,10 +144,15 @@ export async function startPostgres(options: ClusterOptions): Promise<Cluster> {
       ['-D', data, '-k', run, ...settings.flatMap((s) => ['-c', s])],
       { ...account, cwd: '/', detached: true, stdio: ['ignore', output.fd, output.fd] },
     );
-    const started = await new Promise<number>((resolve, reject) => {
-      child.on('error', reject);
-      child.on('spawn', () => resolve(child.pid ?? 0));
-    }).finally(() => output.close());
+    let started: number;
+    try {
+      started = await new Promise<number>((resolve, reject) => {
+        child.on('error', reject);
+        child.on('spawn', () => resolve(child.pid ?? 0));
+      });
+    } finally {
+      await output.close();
+    }
     child.unref();
     await untilServing(url('postgres'), async () => child.exitCode === null && alive(started), logFile);
     return started;

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { fakeVm } from '../testing/fake-engine.ts';
 import { startPostgres } from './cluster.ts';
-import { codeOf, startTestPlatform, until, type TestPlatform, type TestUser } from '../testing/platform.ts';
+import { until } from '../testing/facts.ts';
+import { codeOf, startTestPlatform, type TestPlatform, type TestUser } from '../testing/platform.ts';
 
 let p: TestPlatform;
 let admin: TestUser;

@@ -1,5 +1,5 @@
 // A stored or live flow record as the API shows it to one caller.
-import type { FlowKind, Point, StagedVerdict, Verdict } from '@wocloud/protocol/flow.ts';
+import type { FlowRecord } from '@wocloud/protocol/flow.ts';
 import type { FlowView } from '@wocloud/protocol/views.ts';
 import type { Scope } from '../handler.ts';
 import type { Directory } from '../vms/directory.ts';
@@ -7,34 +7,12 @@ import { protocolName } from './filter.ts';
 import { endIsVisible, ruleIsVisible } from './visible.ts';
 
 /** One record with what ingest knew; times in µs, addresses as text. */
-export interface FlowRow {
-  start: number;
+export interface FlowRow extends Omit<FlowRecord, 'flow'> {
   host: string;
   /** Decimal. */
   flow: string;
-  time: number;
-  kind: FlowKind;
-  end: number;
-  network: string;
-  point: Point;
-  srcVm: string;
-  dstVm: string;
   srcTenant: string;
   dstTenant: string;
-  src: string;
-  dst: string;
-  protocol: number;
-  sport: number;
-  dport: number;
-  packetsOut: number;
-  packetsIn: number;
-  bytesOut: number;
-  bytesIn: number;
-  verdict: Verdict;
-  ruleOut: string;
-  ruleIn: string;
-  stagedVerdict: StagedVerdict;
-  stagedRule: string;
 }
 
 /** The select list that makes FlowRows. */

@@ -6,7 +6,8 @@ import { OPERATIONS, type Operation, type OperationId } from '@wocloud/protocol/
 import { operationUrl } from '@wocloud/protocol/client.ts';
 import type { Document } from '@wocloud/protocol/resources/kinds.ts';
 import { fakeFlow, fakeVm, type FakeEngine } from '../testing/fake-engine.ts';
-import { codeOf, startTestPlatform, until, type TestPlatform, type TestUser } from '../testing/platform.ts';
+import { until } from '../testing/facts.ts';
+import { codeOf, startTestPlatform, type TestPlatform, type TestUser } from '../testing/platform.ts';
 
 const MARK = 'zz-marker';
 const ACME_IP = '10.0.0.77';

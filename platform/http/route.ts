@@ -186,6 +186,8 @@ export function addRoute(
       });
       return send(reply, answer, operation);
     },
+    // Fastify waits for an asynchronous handler; its types do not say so.
+    // oxlint-disable-next-line typescript/no-misused-promises
     async errorHandler(error, request, reply) {
       let problem = platformError(error, log);
       try {

@@ -4,7 +4,8 @@ import type { DesiredState } from '@wocloud/protocol/desired.ts';
 import type { Document } from '@wocloud/protocol/resources/kinds.ts';
 import { applyDelta } from '@wocloud/policy/delta.ts';
 import { fakeVm, type FakeEngine } from '../testing/fake-engine.ts';
-import { codeOf, startTestPlatform, until, type TestPlatform, type TestUser } from '../testing/platform.ts';
+import { until } from '../testing/facts.ts';
+import { codeOf, startTestPlatform, type TestPlatform, type TestUser } from '../testing/platform.ts';
 
 let p: TestPlatform;
 let security: TestUser;

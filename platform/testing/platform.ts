@@ -1,5 +1,4 @@
 // The whole platform over real HTTP on a private PostgreSQL and telemetry store, with users of any role at hand.
-import { once } from 'node:events';
 import { createClient, type Client } from '@wocloud/protocol/client.ts';
 import type { ObservedVm } from '@wocloud/protocol/reports.ts';
 import type { User } from '@wocloud/protocol/views.ts';
@@ -7,6 +6,7 @@ import { createJoinToken } from '../ca/tokens.ts';
 import type { Config } from '../config.ts';
 import { startPlatform, type Platform } from '../platform.ts';
 import { digest, newTokenId, secret } from '../users/authenticate.ts';
+import { until } from './facts.ts';
 import { FakeEngine } from './fake-engine.ts';
 import { startTestDatabase, type TestDatabase } from './postgres.ts';
 
@@ -67,16 +67,6 @@ export async function startTestPlatform(overrides: Partial<Config> = {}): Promis
       await base.close();
     },
   };
-}
-
-/** Waits until a condition holds; fails loudly when it does not within `ms`. */
-export async function until(holds: () => Promise<unknown>, ms = 10_000): Promise<void> {
-  const deadline = Date.now() + ms;
-  for (;;) {
-    if (await holds()) return;
-    if (Date.now() > deadline) throw new Error(`not within ${ms} ms: ${holds.toString()}`);
-    await once(AbortSignal.timeout(20), 'abort');
-  }
 }
 
 /** The stable code an awaited call failed with; 'none' when it did not fail. */

@@ -36,6 +36,8 @@ export async function startTestHost(): Promise<TestHost> {
   const libvirtd = await startPrivateLibvirtd({ dir: join(dir, 'h'), hostname: 'testhost', cacheDir: CACHE });
   const state = join(dir, 'state');
   let engine: ChildProcess | undefined;
+  /** The one that was told to end. */
+  let killed: ChildProcess | undefined;
   let written = '';
 
   const host: TestHost = {
@@ -69,6 +71,13 @@ export async function startTestHost(): Promise<TestHost> {
       engine = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'] });
       engine.stderr?.on('data', (part: Buffer) => (written += part.toString()));
       engine.stdout?.on('data', (part: Buffer) => (written += part.toString()));
+      const began = engine;
+      began.on('close', (code, signal) => {
+        if (killed === began) return;
+        platform.giveUp(
+          new Error(`the engine ended by itself (${signal ?? code}); its last words:\n${written.slice(-4000)}`),
+        );
+      });
     },
     async killEngine(signal) {
       if (!engine || engine.exitCode !== null || engine.signalCode !== null) return;
@@ -76,6 +85,7 @@ export async function startTestHost(): Promise<TestHost> {
       const inner = (await libvirtd.run(['pgrep', '-f', `main.ts --platform ${platform.address}`]))
         .trim()
         .split('\n');
+      killed = engine;
       const closed = once(engine, 'close');
       await libvirtd.run(['kill', `-${signal.replace('SIG', '')}`, ...inner]);
       await closed;

@@ -35,6 +35,8 @@ export interface FakePlatform {
   readonly connected: boolean;
   /** Waits until a message satisfies `test`; rejects after `timeoutMs`. */
   until<T>(what: string, test: () => T | undefined | false | null, timeoutMs?: number): Promise<T>;
+  /** Nothing more will come: whoever waits now is rejected with this reason. */
+  giveUp(reason: Error): void;
   /** Cuts the present connection. */
   cut(): void;
   stop(): Promise<void>;
@@ -52,6 +54,7 @@ export async function startFakePlatform(path?: string): Promise<FakePlatform> {
   const issued: string[] = [];
   const listeners = new Set<() => void>();
   const changed = () => listeners.forEach((listener) => listener());
+  const waiting = new Set<(reason: Error) => void>();
   let socket: WebSocket | undefined;
   let server: Server;
   let port = 0;
@@ -156,21 +159,29 @@ export async function startFakePlatform(path?: string): Promise<FakePlatform> {
           finish();
           resolve(value as never);
         };
+        const fail = (reason: Error) => {
+          finish();
+          reject(reason);
+        };
         const finish = () => {
           listeners.delete(look);
+          waiting.delete(fail);
           clearTimeout(timer);
           clearInterval(poll);
         };
-        const timer = setTimeout(() => {
-          finish();
-          reject(
-            new Error(`${what}: not within ${timeoutMs} ms; got ${messages.map((m) => m.type).join(' ')}`),
-          );
-        }, timeoutMs);
+        const timer = setTimeout(
+          () =>
+            fail(
+              new Error(`${what}: not within ${timeoutMs} ms; got ${messages.map((m) => m.type).join(' ')}`),
+            ),
+          timeoutMs,
+        );
         const poll = setInterval(look, 20);
         listeners.add(look);
+        waiting.add(fail);
         look();
       }),
+    giveUp: (reason) => [...waiting].forEach((fail) => fail(reason)),
     cut: () => socket?.terminate(),
     async stop() {
       socket?.terminate();

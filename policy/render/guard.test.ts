@@ -4,28 +4,36 @@ import { after, before, test } from 'node:test';
 import type { DesiredState } from '@wocloud/protocol/desired.ts';
 import { NO_DOCUMENTS, type InventoryVm } from '../model.ts';
 import { Planner } from '../plan.ts';
+import { BROADCAST, ETHERTYPE, NOBODY, arp, ethernet, groupMac, ip } from '../testing/frames.ts';
 import {
-  BROADCAST,
-  ETHERTYPE,
-  NOBODY,
-  addressBytes,
-  arp,
-  ethernet,
-  groupMac,
-  icmp6,
-  ip,
-  macBytes,
-  segment,
-  typeOf,
-} from '../testing/frames.ts';
+  dhcp,
+  extension,
+  forgeries,
+  fragment6,
+  linkLocalOf,
+  option,
+  override,
+  speaker,
+  target,
+  udp,
+  zero,
+  type Station,
+} from '../testing/forgeries.ts';
 import { KernelHost } from '../testing/kernel.ts';
 import { assignSlots, ruleIds } from './local.ts';
 import { LOG_GROUP, parseGuardPrefix, type GuardKind } from './names.ts';
 import { renderFull } from './script.ts';
 
 const MAC = ['52:54:00:00:00:01', '52:54:00:00:00:02', '52:54:00:00:00:03'] as const;
-const [mac, victim, bystander] = MAC;
-const linkLocal = 'fe80::5054:ff:fe00:1';
+const [me, second, third] = MAC.map((m, i): Station => ({
+  mac: m,
+  ipv4: `10.0.0.${i + 1}`,
+  ipv6: `fd00::${i + 1}`,
+  linkLocal: linkLocalOf(m),
+})) as [Station, Station, Station];
+const { mac, linkLocal } = me;
+const victim = second.mac;
+const { from1, packet, nd, plain } = speaker({ me, victim: second });
 let kernel: KernelHost;
 let tapIndex = new Map<number, string>();
 
@@ -76,234 +84,14 @@ before(async () => {
 });
 after(() => kernel.close());
 
-const from1 = (to: string, type: number, payload: Buffer, source: string = mac) =>
-  ethernet(to, source, type, payload);
-const udp = (src: string, dst: string, sport: number, dport: number, data?: Buffer<ArrayBuffer>) =>
-  segment(src, dst, 17, sport, dport, 0, data);
-const packet = (
-  src: string,
-  dst: string,
-  protocol: number,
-  payload: Buffer,
-  to: string = victim,
-  hops = 64,
-) => from1(to, typeOf(src), ip({ src, dst, protocol, payload, hops }));
-const nd = (src: string, dst: string, type: number, body: Buffer, hops = 255) =>
-  packet(src, dst, 58, icmp6(src, dst, type, body), dst.startsWith('ff') ? groupMac(dst) : victim, hops);
-const option = (type: number, m: string) => Buffer.concat([Buffer.from([type, 1]), macBytes(m)]);
-const zero = (n: number) => Buffer.alloc(n);
-/** ND body: 4 reserved octets, a target, options. */
-const target = (address: string, ...options: Buffer[]) =>
-  Buffer.concat([zero(4), addressBytes(address), ...options]);
-const override = (address: string, ...options: Buffer[]) =>
-  Buffer.concat([Buffer.from([0x20, 0, 0, 0]), addressBytes(address), ...options]);
-const extension = (next: number, words: number) => {
-  const out = zero(8 + words * 8);
-  [out[0], out[1]] = [next, words];
-  for (let at = 2; at < out.length; at += 2 + (out[at + 1] ?? 0)) {
-    out[at] = 1;
-    out[at + 1] = Math.min(out.length - at - 2, 255);
-  }
-  return out;
-};
-const fragment6 = (next: number, offset: number, more: boolean, data: Buffer) => {
-  const head = zero(8);
-  head[0] = next;
-  head.writeUInt16BE((offset << 3) | (more ? 1 : 0), 2);
-  head.writeUInt32BE(7, 4);
-  return Buffer.concat([head, data]);
-};
-const advertisement = icmp6(linkLocal, 'ff02::1', 134, Buffer.concat([Buffer.from([64, 0, 7, 8]), zero(8)]));
-const dhcp = (client: string, reply = false) => {
-  const body = zero(240);
-  [body[0], body[1], body[2]] = [reply ? 2 : 1, 1, 6];
-  macBytes(client).copy(body, 28);
-  body.writeUInt32BE(0x63825363, 236);
-  return body;
-};
-const VLAN = Buffer.from([0, 10, 0x08, 0x00]);
-const plain = (src: string, dst = src.includes(':') ? 'fd00::2' : '10.0.0.2') =>
-  packet(src, dst, 17, udp(src, dst, 4000, 4001));
 const rest = ip({
   src: '10.0.0.1',
   dst: '10.0.0.2',
   protocol: 17,
   payload: udp('10.0.0.1', '10.0.0.2', 1, 2),
 });
-
 const attacks: [string, GuardKind, Buffer, string?][] = [
-  ['another MAC', 'mac', ethernet(victim, bystander, ETHERTYPE.ip, rest)],
-  ['an unknown MAC', 'mac', ethernet(victim, '52:54:00:00:00:99', ETHERTYPE.ip, rest)],
-  ["another's IPv4 address", 'ipv4', plain('10.0.0.3')],
-  ['an unknown IPv4 address', 'ipv4', plain('172.16.0.9')],
-  ["another's IPv6 address", 'ipv6', plain('fd00::3')],
-  ["another's link-local address", 'ipv6', plain('fe80::5054:ff:fe00:3')],
-  [
-    'an ARP reply for another',
-    'arp',
-    from1(victim, ETHERTYPE.arp, arp(2, mac, '10.0.0.3', victim, '10.0.0.2')),
-  ],
-  [
-    'an ARP sender MAC that is not its own',
-    'arp',
-    from1(victim, ETHERTYPE.arp, arp(2, bystander, '10.0.0.1', victim, '10.0.0.2')),
-  ],
-  [
-    'a gratuitous ARP for another',
-    'arp',
-    from1(BROADCAST, ETHERTYPE.arp, arp(1, mac, '10.0.0.2', NOBODY, '10.0.0.2')),
-  ],
-  [
-    "an ARP probe for another's address",
-    'arp',
-    from1(BROADCAST, ETHERTYPE.arp, arp(1, mac, '0.0.0.0', NOBODY, '10.0.0.2')),
-  ],
-  [
-    'an ARP of another operation',
-    'arp',
-    from1(BROADCAST, ETHERTYPE.arp, arp(8, mac, '10.0.0.1', NOBODY, '10.0.0.1')),
-  ],
-  [
-    'a neighbour advertisement for another',
-    'nd',
-    nd(linkLocal, 'ff02::1', 136, override('fd00::3', option(2, mac))),
-  ],
-  [
-    'a forged link-layer option in an advertisement',
-    'nd-option',
-    nd('fd00::1', 'fd00::2', 136, override('fd00::1', option(2, bystander))),
-  ],
-  [
-    'a forged link-layer option in a solicitation',
-    'nd-option',
-    nd('fd00::1', 'ff02::1:ff00:2', 135, target('fd00::2', option(1, bystander))),
-  ],
-  [
-    'a second, forged option',
-    'nd-option',
-    nd('fd00::1', 'fd00::2', 136, override('fd00::1', option(2, mac), option(2, bystander))),
-  ],
-  [
-    'a forged option behind a nonce',
-    'nd-option',
-    nd('fd00::1', 'fd00::2', 135, target('fd00::2', option(14, mac), option(1, bystander))),
-  ],
-  [
-    'a forged option in a router solicitation',
-    'nd-option',
-    nd(linkLocal, 'ff02::2', 133, Buffer.concat([zero(4), option(1, bystander)])),
-  ],
-  ["duplicate detection of another's address", 'nd-dad', nd('::', 'ff02::1:ff00:2', 135, target('fd00::2'))],
-  [
-    'a solicitation from another',
-    'ipv6',
-    nd('fd00::3', 'ff02::1:ff00:2', 135, target('fd00::2', option(1, mac))),
-  ],
-  [
-    'neighbour discovery behind an extension header',
-    'nd',
-    packet(
-      'fd00::1',
-      'fd00::2',
-      60,
-      Buffer.concat([
-        extension(58, 0),
-        icmp6('fd00::1', 'fd00::2', 136, override('fd00::1', option(2, mac))),
-      ]),
-      victim,
-      255,
-    ),
-  ],
-  ['a router advertisement', 'ra', packet(linkLocal, 'ff02::1', 58, advertisement, groupMac('ff02::1'), 255)],
-  [
-    'a router advertisement behind extension headers',
-    'ra',
-    packet(
-      linkLocal,
-      'ff02::1',
-      60,
-      Buffer.concat([extension(60, 2), extension(58, 0), advertisement]),
-      groupMac('ff02::1'),
-      255,
-    ),
-  ],
-  [
-    'a router advertisement in fragments',
-    'fragment',
-    packet(linkLocal, 'ff02::1', 44, fragment6(58, 0, false, advertisement), groupMac('ff02::1'), 255),
-  ],
-  [
-    'a redirect',
-    'redirect',
-    nd(linkLocal, 'fd00::2', 137, Buffer.concat([zero(4), addressBytes('fd00::9'), addressBytes('fd00::9')])),
-  ],
-  [
-    "a DHCP server's offer",
-    'dhcp',
-    packet(
-      '10.0.0.1',
-      '255.255.255.255',
-      17,
-      udp('10.0.0.1', '255.255.255.255', 67, 68, dhcp(victim, true)),
-      BROADCAST,
-    ),
-  ],
-  ["a DHCPv6 server's reply", 'dhcpv6', plain6(547, 546)],
-  [
-    'a DHCP request for another client',
-    'dhcp-client',
-    packet(
-      '0.0.0.0',
-      '255.255.255.255',
-      17,
-      udp('0.0.0.0', '255.255.255.255', 68, 67, dhcp(bystander)),
-      BROADCAST,
-    ),
-  ],
-  ['a VLAN tag', 'vlan', from1(victim, ETHERTYPE.vlan, Buffer.concat([VLAN, rest]))],
-  [
-    'a priority tag',
-    'vlan',
-    from1(victim, ETHERTYPE.vlan, Buffer.concat([Buffer.from([0x60, 0, 0x08, 0]), rest])),
-  ],
-  [
-    'two VLAN tags',
-    'vlan',
-    from1(victim, 0x88a8, Buffer.concat([Buffer.from([0, 10, 0x81, 0]), VLAN, rest])),
-  ],
-  [
-    'a first fragment too small for its header',
-    'fragment',
-    from1(
-      victim,
-      ETHERTYPE.ip,
-      ip({
-        src: '10.0.0.1',
-        dst: '10.0.0.2',
-        protocol: 6,
-        payload: segment('10.0.0.1', '10.0.0.2', 6, 5, 22).subarray(0, 8),
-        id: 5,
-        fragment: 0x2000,
-      }),
-    ),
-  ],
-  [
-    'a fragment that would rewrite the header',
-    'fragment',
-    from1(
-      victim,
-      ETHERTYPE.ip,
-      ip({ src: '10.0.0.1', dst: '10.0.0.2', protocol: 6, payload: zero(24), id: 5, fragment: 1 }),
-    ),
-  ],
-  ['tiny IPv6 fragments', 'fragment', packet('fd00::1', 'fd00::2', 44, fragment6(17, 0, true, zero(16)))],
-  ['LLDP', 'ethertype', from1('01:80:c2:00:00:0e', 0x88cc, zero(46))],
-  ['PPPoE discovery', 'ethertype', from1(BROADCAST, 0x8863, zero(46))],
-  [
-    'spanning tree',
-    'ethertype',
-    from1('01:80:c2:00:00:00', 38, Buffer.concat([Buffer.from([0x42, 0x42, 3]), zero(43)])),
-  ],
+  ...forgeries({ me, victim: second, bystander: third }),
   ["an observed VM using an enforced one's MAC", 'theft', ethernet(victim, mac, ETHERTYPE.ip, rest), 'tap3'],
   [
     "an unknown port using an enforced VM's MAC",
@@ -312,10 +100,6 @@ const attacks: [string, GuardKind, Buffer, string?][] = [
     'tap4',
   ],
 ];
-
-function plain6(sport: number, dport: number): Buffer {
-  return packet('fd00::1', 'fd00::2', 17, udp('fd00::1', 'fd00::2', sport, dport));
-}
 
 /** They come out at the victim's tap, or at a port that is no VM's (where a DHCP server may be). */
 const honest: [string, Buffer, string?][] = [

@@ -47,7 +47,10 @@ export const changesTo = (db: Database, id: number, tenant: string | null): Prom
        ORDER BY uid, publication DESC),
      ever AS (SELECT DISTINCT uid FROM publication_changes),
      c AS (SELECT d.uid, d.published AS before, earlier.after FROM documents d JOIN ever ON ever.uid = d.uid
-       LEFT JOIN earlier ON earlier.uid = d.uid WHERE d.published IS DISTINCT FROM earlier.after)
+       LEFT JOIN earlier ON earlier.uid = d.uid
+       LEFT JOIN document_versions now ON now.uid = d.uid AND now.version = d.published
+       LEFT JOIN document_versions past ON past.uid = d.uid AND past.version = earlier.after
+       WHERE now.document::text IS DISTINCT FROM past.document::text)
      ${WITH_DOCUMENTS}`,
     [tenant, id],
   );

@@ -14,6 +14,7 @@ import {
   pendingChanges,
   type VersionChange,
 } from './changes.ts';
+import { revertDrafts } from './revert.ts';
 import { readPublications, type HostsOf } from './read.ts';
 
 type PublicationHandlers = Pick<
@@ -153,7 +154,9 @@ export function publicationHandlers({ db, signals }: Context, hostsOf: HostsOf):
           `What publication ${id} put in force is in force; there is nothing to go back.`,
         );
       const message = body.message ?? `Back to publication ${id}`;
-      const result = await put(changes, { caller, tenant, message, rollbackOf: id });
+      const reverted = await revertDrafts(db, changes, { by: caller.user.name, reason: message });
+      const result = await put(reverted, { caller, tenant, message, rollbackOf: id });
+      signals.emit('documents', { kinds: [...new Set(changes.map((c) => c.kind))] });
       words(call, result);
       call.audit.detail['rollbackOf'] = id;
       return result;

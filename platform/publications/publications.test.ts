@@ -112,7 +112,7 @@ test('a host that fails or is away is shown so', async () => {
   await until(async () => (await read(alice, later.id)).state === 'published');
 });
 
-test('rolling back is a new publication with the old content; the drafts stay', async () => {
+test('rolling back is a new publication with the old content, as the newest version', async () => {
   const list = (await alice.call('publications.list')).items;
   const first = list.at(-1);
   const back = await alice.call('publications.rollback', { params: { id: String(first?.id) }, body: {} });
@@ -125,13 +125,32 @@ test('rolling back is a new publication with the old content; the drafts stay', 
       inForce.metadata.version,
       (inForce.spec as { rules: { services: string[] }[] }).rules[0]?.services,
     ],
-    [1, 3, ['tcp/443']],
+    [4, 4, ['tcp/443']],
   );
-  assert.equal((await alice.call('changes.list')).items[0]?.action, 'changed');
+  assert.deepEqual(
+    (await alice.call('changes.list')).items,
+    [],
+    'the next publication does not put it in force again',
+  );
   assert.equal(
     await codeOf(alice.call('publications.rollback', { params: { id: String(first?.id) }, body: {} })),
     'conflict',
   );
+});
+
+test('a draft that was never published survives a rollback, as a draft', async () => {
+  await put(alice, policy('web', 446));
+  await publish(alice);
+  const [last, before] = (await alice.call('publications.list')).items;
+  await put(alice, policy('web', 447));
+  await alice.call('publications.rollback', { params: { id: String(before?.id) }, body: {} });
+  await until(async () => ports(held(engine)).includes(443));
+  const [pending] = (await alice.call('changes.list')).items;
+  assert.match(pending?.diff ?? '', /-.*tcp\/443\n\+.*tcp\/447/);
+  // There and back: what the last publication had put in force can be had again.
+  await alice.call('publications.rollback', { params: { id: String(last?.id) }, body: {} });
+  await until(async () => ports(held(engine)).includes(446));
+  await put(alice, policy('web', 445));
 });
 
 test('a deletion is published like any change, and can be rolled back', async () => {
@@ -146,6 +165,8 @@ test('a deletion is published like any change, and can be rolled back', async ()
   await until(async () => ports(held(engine)).length === 0);
   await alice.call('publications.rollback', { params: { id: String(before?.id) }, body: {} });
   await until(async () => ports(held(engine)).includes(445));
+  assert.deepEqual((await alice.call('changes.list')).items, []);
+  await put(alice, policy('web', 448));
 });
 
 test("another tenant's publications, changes and hosts are not there", async () => {

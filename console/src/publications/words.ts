@@ -8,10 +8,9 @@ export const words = bilingual({
     '哪些改动已保存但未生效，以及历次发布',
   ],
   changes: ['Waiting to be published', '待发布的改动'],
-  noChanges: ['Everything saved is in force.', '所有已保存的改动均已生效。'],
-  noChangesHow: [
-    'Edit a policy, group or service: it waits here until it is published.',
-    '编辑策略、安全组或服务后，会在此等待发布。',
+  noChanges: [
+    'Everything saved is in force. Edit a policy, group or service: it waits here until it is published.',
+    '所有已保存的改动均已生效。编辑策略、安全组或服务后，会在此等待发布。',
   ],
   message: ['Message: why', '说明：为什么'],
   publish: ['Publish…', '发布…'],
@@ -37,6 +36,7 @@ export const words = bilingual({
   what: ['Message', '说明'],
   state: ['State', '状态'],
   hosts: ['Hosts', '宿主机'],
+  changed: ['What changed', '改动内容'],
   count: ['Changes', '改动数'],
   rollbackOf: ['rollback to {{id}}', '回滚到 {{id}}'],
   empty: ['Nothing was published yet', '还没有发布过'],
@@ -51,8 +51,8 @@ export const words = bilingual({
   rollback: ['Roll back to this…', '回滚到此次…'],
   rollbackTitle: ['Return to publication {{id}}?', '回到第 {{id}} 次发布？'],
   rollbackWhat: [
-    'Everything that was in force after publication {{id}} is in force again. Later changes stay as drafts in their history.',
-    '第 {{id}} 次发布后生效的全部内容将重新生效。之后的改动仍保留在各自的历史中。',
+    'Everything that was in force after publication {{id}} is in force again. What was published since stays in the history; drafts that nobody has published stay drafts.',
+    '第 {{id}} 次发布后生效的全部内容将重新生效。此后发布过的改动保留在历史中；从未发布的草稿仍是草稿。',
   ],
   rollbackUndo: ['Roll back to the publication before this one.', '再回滚到此前的那次发布即可。'],
   rollbackDo: ['Roll back', '回滚'],

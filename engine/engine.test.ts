@@ -23,7 +23,7 @@ before(async () => {
   await host.platform.until(
     'the first inventory',
     () => host.platform.messages.find((m) => m.type === 'inventory'),
-    20_000,
+    60_000,
   );
 });
 after(() => host.stop());
@@ -64,10 +64,14 @@ const state = (generation: number, mode: 'observe' | 'enforce', bridge = 'br0'):
 const receipts = (): Receipt[] =>
   host.platform.messages.flatMap((m) => (m.type === 'receipt' ? [m.receipt] : []));
 const receipt = (what: string, test: (r: Receipt) => boolean) =>
-  host.platform.until(what, () => {
-    const last = receipts().at(-1);
-    return last && test(last) ? last : undefined;
-  });
+  host.platform.until(
+    what,
+    () => {
+      const last = receipts().at(-1);
+      return last && test(last) ? last : undefined;
+    },
+    60_000,
+  );
 const protection = (r: Receipt): string | undefined => r.nics.find((n) => n.nic === NIC)?.protection;
 const ours = async (): Promise<string[]> =>
   (await host.sh('nft list tables')).split('\n').filter((l) => / wocloud$/.test(l));
@@ -113,19 +117,25 @@ test('killed with -9 and started while the platform is away: the rules stand, an
   const before = await rules();
   await host.startEngine();
   await host.sh(
-    `for i in $(seq 200); do ss -xlH | grep -q wocloud-engine && exit 0; sleep 0.05; done; exit 1`,
+    `for i in $(seq 1000); do ss -xlH | grep -q wocloud-engine && exit 0; sleep 0.05; done; exit 1`,
   );
   host.platform.messages.length = 0;
   await host.platform.restart();
   const hello = await host.platform.until(
     'a hello with what stands',
     () => host.platform.messages.find((m) => m.type === 'hello'),
-    20_000,
+    60_000,
   );
   assert.ok(hello.type === 'hello');
   await receipt('adopted', (r) => r.generation === 5 && protection(r) === 'enforced');
-  const health = await host.platform.until('health', () =>
-    host.platform.messages.findLast((m) => m.type === 'health'),
+  // Health is told every few seconds; the first may be from before the rules were looked at.
+  const health = await host.platform.until(
+    'health',
+    () =>
+      host.platform.messages.findLast(
+        (m) => m.type === 'health' && (m.health.counters['filter.rounds'] ?? 0) > 0,
+      ),
+    60_000,
   );
   assert.ok(health.type === 'health');
   assert.equal(health.health.counters['filter.adopted'], 1);

@@ -33,7 +33,9 @@ export function connectTls(endpoint: Endpoint, options: ConnectionOptions): TLSS
     'path' in endpoint ? connectSocket(endpoint.path) : connectSocket(endpoint.port, endpoint.host);
   socket.setNoDelay(true);
   const tls = connect({ socket, servername: LINK_SERVER_NAME, ...common });
-  socket.once('error', (error) => tls.destroy(error));
+  socket.on('error', (error) => tls.destroy(error));
+  // Whoever waits is told by a listener of their own; an error between two of those must not end the program.
+  tls.on('error', () => {});
   return tls;
 }
 

@@ -1,6 +1,8 @@
 // Joining and staying linked, over real TLS: what is trusted, what survives a lost connection, and a killed engine.
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join as joinPath } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
@@ -8,7 +10,7 @@ import type { HostFacts } from '@wocloud/protocol/reports.ts';
 import type { FlowRecord } from '@wocloud/protocol/flow.ts';
 import { openLog } from '../log.ts';
 import { startFakePlatform, type FakePlatform } from '../testing/platform.ts';
-import { parseEndpoint } from './endpoint.ts';
+import { openTls, parseEndpoint } from './endpoint.ts';
 import { readIdentity } from './identity.ts';
 import { join } from './join.ts';
 import { Link } from './link.ts';
@@ -107,6 +109,15 @@ test('over a unix socket it is the same', async () => {
   } finally {
     await other.stop();
   }
+});
+
+test('a listener that closes on a connection it has not accepted is an error to whoever waits, and no more', async () => {
+  const path = joinPath(dir, 'gone.sock');
+  const server = createServer().listen(path);
+  await once(server, 'listening');
+  const connecting = openTls({ path }, {}, 5_000);
+  server.close();
+  await assert.rejects(connecting, { code: 'ECONNRESET' });
 });
 
 test('a platform that is not the one of the token gets neither the token nor a request', async () => {

@@ -1,6 +1,9 @@
 // What a guest experiences when it tries to reach something: measured inside it, through the lab's own channel.
 import type { LabVm } from '../lab.ts';
 
+/** A guest, of whatever lab. */
+export type Guest = Pick<LabVm, 'exec' | 'output'>;
+
 export type Outcome = 'open' | 'refused' | 'timeout';
 
 const CONNECT = `
@@ -30,7 +33,7 @@ print(json.dumps({'port': s.getsockname()[1], 'sent': sent, 'packets': packets, 
 `;
 
 /** A TCP connection from a guest: it opens, is refused at once, or nothing comes back within `seconds`. */
-export async function connectFrom(vm: LabVm, address: string, port: number, seconds = 3): Promise<Outcome> {
+export async function connectFrom(vm: Guest, address: string, port: number, seconds = 3): Promise<Outcome> {
   const out = await vm.output(['python3', '-c', CONNECT, address, String(port), String(seconds)], {
     timeout: 20_000,
   });
@@ -39,7 +42,7 @@ export async function connectFrom(vm: LabVm, address: string, port: number, seco
 
 /** UDP to an echo service, 20 datagrams one by one: what the guest itself counted, in payload bytes. */
 export async function echoFrom(
-  vm: LabVm,
+  vm: Guest,
   address: string,
   size: number,
 ): Promise<{ port: number; sent: number; packets: number; received: number; answers: number }> {
@@ -54,9 +57,29 @@ export async function echoFrom(
 }
 
 /** ICMP echo from a guest: how many of `count` were answered. */
-export async function pingFrom(vm: LabVm, address: string, count = 2): Promise<number> {
+export async function pingFrom(vm: Guest, address: string, count = 2): Promise<number> {
   const { stdout } = await vm.exec(['busybox', 'ping', '-c', String(count), '-W', '2', address], {
     timeout: 20_000,
   });
   return Number(/(\d+) packets received/.exec(stdout)?.[1] ?? 0);
+}
+
+const ASK = `
+import socket, sys
+host, port = sys.argv[1], int(sys.argv[2])
+s = socket.socket(socket.AF_INET6 if ':' in host else socket.AF_INET, socket.SOCK_DGRAM)
+s.settimeout(1)
+s.connect((host, port))
+for _ in range(3):
+    try:
+        s.send(b'anyone?'); s.recv(100); print('open'); break
+    except (TimeoutError, socket.timeout): pass
+    except OSError: print('refused'); break
+else: print('timeout')
+`;
+
+/** Three datagrams to a UDP service that answers: what became of them. */
+export async function askUdp(vm: Guest, address: string, port: number): Promise<Outcome> {
+  const out = await vm.output(['python3', '-c', ASK, address, String(port)], { timeout: 20_000 });
+  return out.trim() as Outcome;
 }

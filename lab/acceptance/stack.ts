@@ -31,7 +31,8 @@ export interface Stack {
   down(): Promise<Ran>;
 }
 
-async function freePort(): Promise<number> {
+/** A TCP port of the loopback that nobody has just now. */
+export async function freePort(): Promise<number> {
   const server = createServer();
   await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as { port: number };

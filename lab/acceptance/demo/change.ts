@@ -138,8 +138,8 @@ export function changeTests(of: () => Stack): void {
   );
 
   test('revoking a rule ends the connections it had allowed', { timeout: 120_000 }, async () => {
-    const talk = await Talk.start(vm('web-1'), 'db', '10.20.0.13', 5432, 'COUNT\n');
-    const other = await Talk.start(vm('shop-1'), 'stock', '10.20.0.13', 5432, 'COUNT\n');
+    await using talk = await Talk.start(vm('web-1'), 'db', '10.20.0.13', 5432, 'COUNT\n');
+    await using other = await Talk.start(vm('shop-1'), 'stock', '10.20.0.13', 5432, 'COUNT\n');
     await talk.answered(5);
     const web = await ok(['get', 'policies', 'web', '-t', 'acme', '-o', 'yaml']);
     const without = web.replace(/\n( *)- name: to-db\n(?:\1 .*\n)*/, '\n');
@@ -153,8 +153,6 @@ export function changeTests(of: () => Stack): void {
       assert.doesNotMatch(table, new RegExp(`sport=${port} `));
       assert.equal(await connectFrom(vm('web-1'), '10.20.0.13', 5432), 'timeout');
     });
-    await talk.stop();
-    await other.stop();
   });
 
   test('between tenants nothing passes unless both sides say so', { timeout: 180_000 }, async () => {

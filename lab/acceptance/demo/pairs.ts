@@ -22,6 +22,32 @@ const SERVICES = [
   'icmp/8',
 ] as const;
 
+/** Beside the demo's strict policies, so that each verdict is met often, by either side's rule and by the defaults. */
+const MIXED = ['acme', 'globex'].map((tenant) => ({
+  apiVersion: 'wocloud/v1',
+  kind: 'Policy',
+  metadata: { name: 'mixed', tenant },
+  spec: {
+    tier: 'tenant',
+    priority: 1,
+    mode: 'enforce',
+    appliesTo: 'all',
+    rules: [
+      { name: 'out', direction: 'out', action: 'allow', services: ['tcp/1-5300', 'udp', 'icmp', 'icmpv6'] },
+      { name: 'no-shells', direction: 'in', action: 'reject', services: ['tcp/22', 'udp/53'] },
+      { name: 'echo', direction: 'in', action: 'allow', services: ['tcp/7', 'udp/7', 'icmp/8'] },
+      { name: 'own', direction: 'in', action: 'allow', from: [{ tenant }], services: ['tcp/5201', 'icmpv6'] },
+      {
+        name: 'others',
+        direction: 'in',
+        action: 'reject',
+        from: [{ cidr: '10.10.0.0/26' }],
+        services: ['tcp/80'],
+      },
+    ],
+  },
+}));
+
 interface Probe {
   /** Source port, or identifier of the echo: tells the probes apart at both ends. */
   id: number;
@@ -119,7 +145,17 @@ export function pairsTests(of: () => Stack): void {
     `trace says of ${PAIRS} random pairs what the packet then does, and the flow names the same rule`,
     { timeout: 300_000 },
     async () => {
-      const { client, lab } = of();
+      const { client, lab, cli } = of();
+      const publish = async () => {
+        const { id } = await client.call('publications.create', { body: { message: 'mixed' } });
+        const done = await client.call('publications.get', {
+          params: { id: String(id) },
+          query: { wait: 60 },
+        });
+        assert.equal(done.state, 'published');
+      };
+      await client.call('documents.apply', { body: { documents: MIXED } });
+      await publish();
       const { items } = await client.call('vms.list', { query: {} });
       const probes = probesOf(items, PAIRS);
       const traced = new Map<number, { verdict: string; rule: string; why: string }>();
@@ -160,7 +196,8 @@ export function pairsTests(of: () => Stack): void {
           );
       }
       assert.deepEqual(wrong, []);
-      assert.ok((verdicts.get('allowed') ?? 0) >= 20 && (verdicts.get('dropped') ?? 0) >= 20);
+      for (const verdict of ['allowed', 'dropped', 'rejected'])
+        assert.ok((verdicts.get(verdict) ?? 0) >= 20, JSON.stringify([...verdicts]));
 
       // The record of a probe names the rule that the trace named.
       const mismatched: string[] = [];
@@ -184,6 +221,9 @@ export function pairsTests(of: () => Stack): void {
           );
       }
       assert.deepEqual(mismatched, []);
+      for (const { metadata } of MIXED)
+        assert.equal((await cli(['delete', 'policy', 'mixed', '-t', metadata.tenant, '--yes'])).code, 0);
+      await publish();
     },
   );
 }

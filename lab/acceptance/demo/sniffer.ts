@@ -1,53 +1,50 @@
 // What really arrived at a guest: every frame its NICs received, kept in the guest until asked for.
 import { gunzipSync } from 'node:zlib';
 import type { LabVm } from '../../lab.ts';
+import { Background } from '../background.ts';
 
-/** Writes received frames (hex, one a line) until it is told to stop. What the guest itself sends is left out. */
+/** Keeps received frames, but for what the guest itself sends; tells them packed when it is told to stop. */
 const PROGRAM = `
-import os, select, socket
+import base64, gzip, select, socket
 OUTGOING, ALL = 4, 3
 s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ALL))
 s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16 << 20)
-with open('/run/sniffer.out', 'w') as out:
-    open('/run/sniffer.up', 'w').close()
-    while True:
-        ready, _, _ = select.select([s], [], [], 0.1)
-        if not ready:
-            if os.path.exists('/run/sniffer.stop'): break
-            continue
-        frame, address = s.recvfrom(4096)
-        if address[2] != OUTGOING and len(frame) >= 14: out.write(frame[:200].hex() + '\\n')
-open('/run/sniffer.done', 'w').close()
+frames = []
+UP()
+while True:
+    if not select.select([s], [], [], 0.1)[0]:
+        if STOPPED(): break
+        continue
+    frame, address = s.recvfrom(4096)
+    if address[2] != OUTGOING and len(frame) >= 14: frames.append(frame[:200].hex())
+TELL(base64.b64encode(gzip.compress('\\n'.join(frames).encode())).decode())
 `;
 
-export class Sniffer {
+export class Sniffer implements AsyncDisposable {
   readonly vm: LabVm;
+  readonly #program: Background;
 
-  private constructor(vm: LabVm) {
+  private constructor(vm: LabVm, program: Background) {
     this.vm = vm;
+    this.#program = program;
   }
 
   /** Returns once it listens. One at a time per guest. */
   static async start(vm: LabVm): Promise<Sniffer> {
-    await vm.output(['tee', '/run/sniffer.py'], { stdin: PROGRAM });
-    await vm.output(
-      'rm -f /run/sniffer.up /run/sniffer.stop /run/sniffer.done; ' +
-        'setsid python3 /run/sniffer.py </dev/null >/run/sniffer.log 2>&1 & ' +
-        'until [ -e /run/sniffer.up ]; do kill -0 $! || { cat /run/sniffer.log; exit 1; }; sleep 0.05; done',
-    );
-    return new Sniffer(vm);
+    return new Sniffer(vm, await Background.start(vm, 'sniffer', PROGRAM));
   }
 
   /** Ends it once nothing more comes; the frames, at most their first 200 octets each. */
   async stop(): Promise<Buffer[]> {
-    await this.vm.output(
-      'touch /run/sniffer.stop; until [ -e /run/sniffer.done ]; do sleep 0.05; done; gzip -c /run/sniffer.out | base64 > /run/sniffer.b64',
-    );
-    const packed = await this.vm.output(['cat', '/run/sniffer.b64']);
-    const text = gunzipSync(Buffer.from(packed, 'base64')).toString();
-    return text
+    const packed = (await this.#program.stop()) as string;
+    return gunzipSync(Buffer.from(packed, 'base64'))
+      .toString()
       .split('\n')
       .filter((line) => line !== '')
       .map((line) => Buffer.from(line, 'hex'));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#program.stop();
   }
 }

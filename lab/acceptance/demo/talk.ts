@@ -1,21 +1,19 @@
 // A long TCP connection from a guest that asks the same again and again, and says how it fares.
 import type { LabVm } from '../../lab.ts';
+import { Background } from '../background.ts';
 import { within } from '../stack.ts';
 
-/** Asks every 100 ms; writes how many answers came, when the last did, and whether the connection ended. */
+/** Asks every 100 ms; tells how many answers came, and whether the connection ended. */
 const PROGRAM = `
-import json, os, socket, sys, time
-name, host, port, ask = sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4].encode()
+import socket, time
+host, port, ask = sys.argv[1], int(sys.argv[2]), sys.argv[3].encode()
 s = socket.create_connection((host, port), timeout=5)
 s.settimeout(0.1)
-answers, last, state = 0, time.monotonic(), 'talking'
-def tell():
-    with open(f'/run/talk-{name}.new', 'w') as f:
-        json.dump({'port': s.getsockname()[1], 'answers': answers, 'state': state}, f)
-    os.rename(f'/run/talk-{name}.new', f'/run/talk-{name}')
+answers, state, waiting = 0, 'talking', False
+def tell(): TELL({'port': s.getsockname()[1], 'answers': answers, 'state': state})
 tell()
-waiting = False
-while not os.path.exists(f'/run/talk-{name}.stop') and state == 'talking':
+UP()
+while not STOPPED() and state == 'talking':
     if not waiting:
         s.sendall(ask); waiting = True
     try:
@@ -25,7 +23,6 @@ while not os.path.exists(f'/run/talk-{name}.stop') and state == 'talking':
     except (TimeoutError, socket.timeout): pass
     except OSError as e: state = str(e)
     tell()
-os.remove(f'/run/talk-{name}')
 `;
 
 export interface Fare {
@@ -35,34 +32,22 @@ export interface Fare {
   state: string;
 }
 
-export class Talk {
-  readonly #vm: LabVm;
+export class Talk implements AsyncDisposable {
+  readonly #program: Background;
   readonly #name: string;
 
-  private constructor(vm: LabVm, name: string) {
-    this.#vm = vm;
+  private constructor(program: Background, name: string) {
+    this.#program = program;
     this.#name = name;
   }
 
   /** Connects and returns once the connection stands. `name`: one word, unique in the guest. */
   static async start(vm: LabVm, name: string, host: string, port: number, ask: string): Promise<Talk> {
-    await vm.output(['tee', '/run/talk.py'], { stdin: PROGRAM });
-    await vm.output([
-      'sh',
-      '-c',
-      'name=$1; rm -f /run/talk-$name*; setsid python3 /run/talk.py "$@" </dev/null >/run/talk-$name.log 2>&1 & ' +
-        'until [ -e /run/talk-$1 ]; do kill -0 $! || { cat /run/talk-$1.log; exit 1; }; sleep 0.05; done',
-      'talk',
-      name,
-      host,
-      String(port),
-      ask,
-    ]);
-    return new Talk(vm, name);
+    return new Talk(await Background.start(vm, `talk-${name}`, PROGRAM, [host, String(port), ask]), name);
   }
 
   async look(): Promise<Fare> {
-    return JSON.parse(await this.#vm.output(['cat', `/run/talk-${this.#name}`])) as Fare;
+    return (await this.#program.told()) as Fare;
   }
 
   /** Waits until this many answers have come in all. */
@@ -72,9 +57,7 @@ export class Talk {
     );
   }
 
-  async stop(): Promise<void> {
-    await this.#vm.output(
-      `touch /run/talk-${this.#name}.stop; while [ -e /run/talk-${this.#name} ]; do sleep 0.05; done`,
-    );
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#program.stop();
   }
 }

@@ -24,7 +24,7 @@ export function tenantsTests(of: () => Stack): void {
         const vms = await theirs.call('vms.list', { query: {} });
         assert.deepEqual(vms.items.map((vm) => vm.name).sort(), names);
         for (const vm of foreign)
-          await assert.rejects(theirs.call('vms.get', { params: { id: vm } }), { status: 404 });
+          await assert.rejects(theirs.call('vms.get', { params: { id: vm } }), { code: 'not-found' });
 
         // A connection between the tenants: each sees it from its own side, and of the other end only the address.
         assert.equal(await connectFrom(lab.vm('shop-1'), '10.10.0.11', 443), 'open');

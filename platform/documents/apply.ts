@@ -11,7 +11,7 @@ import type { Caller } from '../handler.ts';
 import { unifiedDiff, yamlOf } from './diff.ts';
 import { checkReferences, type Finding } from './references.ts';
 import { keyOf, keyText, label, tidy, type DocumentRow, type Key } from './rows.ts';
-import { allDrafts, rowsOf } from './store.ts';
+import { allDrafts, documentAt, rowsOf } from './store.ts';
 
 /** Any constant: writers of documents take turns on it, so that what was checked together is written together. */
 export const DOCUMENTS_LOCK = 7_206_114;
@@ -132,7 +132,11 @@ export function createApply({ db, signals }: Context, authorize: Authorize, chec
     const version = (row?.version ?? 0) + 1;
     if (options.dryRun) return result(action, row && !row.deleted ? row.version : null);
     const by = options.caller.user.name;
-    const atOnce = !KINDS[key.kind].published;
+    // What says the same as what is in force is in force: there is nothing to publish.
+    const inForce = row && row.published !== null ? await documentAt(db, row.uid, row.published) : undefined;
+    const atOnce =
+      !KINDS[key.kind].published ||
+      (after !== undefined && inForce !== undefined && canonical(after) === canonical(inForce));
     const stored = await db.one<{ uid: string }>(
       `INSERT INTO documents AS d (kind, tenant, name, version, published, deleted, document, updated_by)
        VALUES ($1, $2, $3, $4, CASE WHEN $5 AND NOT $6 THEN $4::integer END, $6, $7, $8)

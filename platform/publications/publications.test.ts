@@ -87,6 +87,13 @@ test('publishing again what is in force makes no new publication', async () => {
   assert.equal((await publish(alice)).id, last?.id);
 });
 
+test('an edit that is taken back by hand leaves nothing to publish', async () => {
+  await put(alice, policy('web', 450));
+  assert.equal((await alice.call('changes.list')).items.length, 1);
+  await put(alice, policy('web', 443));
+  assert.deepEqual((await alice.call('changes.list')).items, []);
+});
+
 test('a host that fails or is away is shown so', async () => {
   await put(alice, policy('web', 444));
   const failing = await publish(alice);
@@ -125,7 +132,7 @@ test('rolling back is a new publication with the old content, as the newest vers
       inForce.metadata.version,
       (inForce.spec as { rules: { services: string[] }[] }).rules[0]?.services,
     ],
-    [4, 4, ['tcp/443']],
+    [6, 6, ['tcp/443']],
   );
   assert.deepEqual(
     (await alice.call('changes.list')).items,

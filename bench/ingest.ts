@@ -2,24 +2,17 @@
 // its own, each acknowledged after the durable insert; counted at both ends. Needs PostgreSQL's programs.
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { joinPlatform } from '@wocloud/platform/testing/fake-engine.ts';
 import { startTestFacts } from '@wocloud/platform/testing/facts.ts';
 import type { Report } from './ingest/engine.ts';
+import { cpuSeconds } from './processes.ts';
 import { main, type BenchResult } from './result.ts';
 
 const BATCHES = 200;
 const ROWS = 8_192;
 const TARGET = 100_000;
-
-/** User and system seconds a process has used. */
-function cpuSeconds(pid: number | undefined): number {
-  const text = pid === undefined ? '' : readFileSync(`/proc/${pid}/stat`, 'utf8');
-  const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
-  return (Number(fields[11] ?? 0) + Number(fields[12] ?? 0)) / 100;
-}
 
 /** Takes about half a minute. */
 export async function run(): Promise<BenchResult> {

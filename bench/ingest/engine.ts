@@ -10,6 +10,8 @@ export interface Order {
   identity: Identity;
   batches: number;
   rows: number;
+  /** Records per second; as fast as they are taken when left out. */
+  rate?: number;
 }
 export interface Report {
   sent: number;
@@ -45,7 +47,8 @@ for (let sequence = 1; sequence <= order.batches; sequence++) {
   while (engine.unacked >= LINK_WINDOW) await once(engine, 'ack');
   engine.batch(sequence, encodeBatch('flows', flows(sequence) as never[], { sequence, lost: 0 }));
   // Lets what was written leave, as an engine does between its other work.
-  await new Promise(setImmediate);
+  const due = order.rate === undefined ? 0 : began + ((sequence * order.rows) / order.rate) * 1000;
+  await new Promise((resolve) => setTimeout(resolve, Math.max(0, due - performance.now())));
 }
 await engine.settled(order.batches, 300_000);
 const used = process.cpuUsage(cpu);

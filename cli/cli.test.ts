@@ -1,10 +1,18 @@
 // The command as a person or a script meets it before any platform runs: help, mistakes, exit codes.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
+import { OPERATIONS } from '@wocloud/protocol/api.ts';
+import { KINDS } from '@wocloud/protocol/resources/kinds.ts';
+import type { Command } from 'commander';
+import { candidates } from './completion.ts';
+import { EXIT } from './errors.ts';
+import { makeProgram } from './main.ts';
+
+const PLURALS: string[] = Object.values(KINDS).map((k) => k.plural);
 
 const home = mkdtempSync(join(tmpdir(), 'wocloud-cli-'));
 after(() => rmSync(home, { recursive: true }));
@@ -39,9 +47,49 @@ test('--help lists every command of the contract and the exit codes', async () =
     'alerts',
     'audit',
     'host',
+    'completion',
   ])
     assert.match(out, new RegExp(`^  ${verb} `, 'm'));
-  assert.match(out, /Exit codes/);
+  assert.match(out, /wocloud help exit-codes/);
+});
+
+test('help knows every exit code, every command and its own topics', async () => {
+  const codes = await run(['help', 'exit-codes']);
+  assert.equal(codes.code, 0);
+  for (const code of Object.values(EXIT)) assert.match(codes.out, new RegExp(`^ +${code}  `, 'm'));
+  assert.match((await run(['help', 'host', 'check'])).out, /Usage: wocloud host check/);
+  const unknown = await run(['help', 'nothing']);
+  assert.deepEqual([unknown.code, unknown.out], [2, '']);
+});
+
+test('every command and option of the help says what it is for', () => {
+  const silent: string[] = [];
+  const walk = (command: Command, name: string) => {
+    if (!command.description() && !command.name().startsWith('_')) silent.push(name);
+    for (const o of command.options) if (!o.description) silent.push(`${name} ${o.flags}`);
+    for (const c of command.commands) walk(c, `${name} ${c.name()}`);
+  };
+  walk(makeProgram(), 'wocloud');
+  assert.deepEqual(silent, []);
+});
+
+// What the console does is an operation of the table; one the CLI never calls is something only the console can do.
+test('everything the console can do, the CLI can: each operation of the table is called by a command', () => {
+  const source = globSync('**/*.ts', { cwd: import.meta.dirname, exclude: (f) => f.endsWith('.test.ts') })
+    .map((file) => readFileSync(join(import.meta.dirname, file), 'utf8'))
+    .join('\n');
+  // Signing in goes through the protocol's own function; documents of every kind go through apply.
+  const elsewhere = new Set(['session.create', ...PLURALS.map((p) => `${p}.put`)]);
+  const called = (id: string) => {
+    const [noun = '', verb = ''] = id.split('.');
+    return (
+      source.includes(`'${id}'`) || (PLURALS.includes(noun) && source.includes(`\`\${plural}.${verb}\``))
+    );
+  };
+  assert.deepEqual(
+    Object.keys(OPERATIONS).filter((id) => !elsewhere.has(id) && !called(id)),
+    [],
+  );
 });
 
 test('mistakes say what to try, on stderr, with the usage exit code', async () => {
@@ -51,6 +99,11 @@ test('mistakes say what to try, on stderr, with the usage exit code', async () =
   const verb = await run(['staus']);
   assert.equal(verb.code, 2);
   assert.match(verb.err, /Did you mean status\?/);
+  assert.match((await run(['vms'])).err, /wocloud get vms/);
+  const format = await run(['get', 'vms', '-o', 'csv'], { WOCLOUD_TOKEN: 'x' });
+  assert.deepEqual([format.code, format.err.includes('Formats: table, wide, json')], [2, true]);
+  const filter = await run(['flows', 'vrdict:dropped'], { WOCLOUD_TOKEN: 'x' });
+  assert.deepEqual([filter.code, filter.err.includes('verdict')], [2, true]);
 });
 
 test('without a sign-in, and without a platform, the next step is named', async () => {
@@ -76,13 +129,41 @@ test('a wrong file is refused before anything is sent, with its line', async () 
   assert.match(err, /line 5, \/spec\/selectr: .*did you mean selector\?/);
 });
 
-test('completion is valid shell', async () => {
-  const { code, out } = await run(['completion', 'bash']);
-  assert.equal(code, 0);
-  const checked = await new Promise<number>((resolve) => {
-    const shell = execFile('bash', ['-n'], () => resolve(shell.exitCode ?? -1));
-    shell.stdin?.end(out);
+test('standard input is waited for, however slowly it comes', async () => {
+  const said = await new Promise<string>((resolve) => {
+    const env = { ...process.env, WOCLOUD_TOKEN: 'woc_x_y', WOCLOUD_URL: 'http://127.0.0.1:1' };
+    // The reader asks before there is anything to read: a pipe that is empty is no error and no end.
+    const self = `${process.execPath} ${join(import.meta.dirname, 'main.ts')}`;
+    const slow = `(${self} help output >/dev/null; echo 'kind: Nothing') | ${self} apply -f -`;
+    execFile('bash', ['-c', slow], { env }, (_, __, err) => resolve(err));
   });
-  assert.equal(checked, 0);
+  assert.match(said, /standard input: \d+ errors?, nothing was changed/);
+});
+
+test('completion knows commands, options, values and which names to ask for', () => {
+  const at = (...words: string[]) => candidates(makeProgram(), words);
+  assert.ok(at('').words.includes('flows') && !at('').words.includes('__complete'));
+  assert.deepEqual(at('host', '').words, ['check', 'receipts', 'token', 'forget']);
+  assert.ok(at('get', 'po').words.includes('policies'));
+  assert.equal(at('get', 'policies', '').names, 'policies');
+  assert.ok(at('flows', '--v').words.includes('--verdict'));
+  assert.ok(at('flows', '--verdict', '').words.includes('dropped'));
+  assert.equal(at('flows', '--vm', '').names, 'vms');
+  assert.equal(at('trace', 'web-1', '').names, 'vms');
+  assert.deepEqual(at('enforce', '').words, ['vm', 'tenant', 'host']);
+  assert.ok(at('grant', 'web-1', 'bob', 'view', 'fi').words.includes('firewall'));
+});
+
+test('the completion that bash is given works in bash', async () => {
+  const { out } = await run(['completion', 'bash']);
+  const self = `${process.execPath} ${join(import.meta.dirname, 'main.ts')}`;
+  const script = `wocloud() { ${self} "$@"; }\n${out}
+COMP_WORDS=(wocloud fl); COMP_CWORD=1; _wocloud; echo "\${COMPREPLY[*]}"
+COMP_WORDS=(wocloud host ""); COMP_CWORD=2; _wocloud; echo "\${COMPREPLY[*]}"`;
+  const said = await new Promise<string>((resolve) => {
+    const shell = execFile('bash', (_, stdout) => resolve(stdout));
+    shell.stdin?.end(script);
+  });
+  assert.deepEqual(said.trim().split(/\s+/), ['flows', 'check', 'receipts', 'token', 'forget']);
   assert.equal((await run(['completion', 'tcsh'])).code, 2);
 });

@@ -1,6 +1,6 @@
 // Server-sent events by fetch: the live side of `flows -f` and `status --wait`.
 import type { Client } from '@wocloud/protocol/client.ts';
-import { readProblem, ApiError, type CallInput } from '@wocloud/protocol/client.ts';
+import { readProblem, ApiError } from '@wocloud/protocol/client.ts';
 import type { ServerEvent } from '@wocloud/protocol/views.ts';
 
 /** Bytes of an event stream → events. Comments and unknown fields are skipped (HTML standard, 9.2.6). */
@@ -23,14 +23,17 @@ export async function* parseEvents(stream: AsyncIterable<Uint8Array>): AsyncGene
   }
 }
 
-/** Opens the event stream. Ends when the server closes it or `signal` aborts. */
-export async function* openEvents(
+/**
+ * Opens the event stream; resolves when the platform has begun to watch, so that what is asked for afterwards leaves
+ * no gap. Ends when the server closes it or `signal` aborts.
+ */
+export async function openEvents(
   client: Client,
   query: object,
   signal: AbortSignal,
-): AsyncGenerator<ServerEvent> {
-  const { url, init } = client.request('events.stream', { query, signal } as CallInput<never>);
+): Promise<AsyncGenerator<ServerEvent>> {
+  const { url, init } = client.request('events.stream', { query, signal });
   const response = await fetch(url, { ...init, signal });
   if (!response.ok || !response.body) throw new ApiError(await readProblem(response));
-  yield* parseEvents(response.body);
+  return parseEvents(response.body);
 }

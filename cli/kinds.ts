@@ -2,9 +2,20 @@
 import type { Client } from '@wocloud/protocol/client.ts';
 import { nearest } from '@wocloud/protocol/documents.ts';
 import { KINDS, type Kind } from '@wocloud/protocol/resources/kinds.ts';
-import type { Alert, HostView, Publication, Stored, User, VmView } from '@wocloud/protocol/views.ts';
+import type {
+  Alert,
+  Change,
+  Grant,
+  HostView,
+  Publication,
+  Stored,
+  Token,
+  User,
+  VmView,
+} from '@wocloud/protocol/views.ts';
+import type { ResponseOf } from '@wocloud/protocol/api.ts';
 import { CliError } from './errors.ts';
-import { age, type Color, type Column } from './output.ts';
+import { age, moment, type Color, type Column } from './output.ts';
 
 export interface ListOptions {
   tenant?: string;
@@ -23,6 +34,11 @@ export interface Noun {
 const GOOD: Record<string, Color> = {
   running: 'green',
   enforced: 'green',
+  enforce: 'green',
+  observe: 'yellow',
+  created: 'green',
+  changed: 'yellow',
+  deleted: 'red',
   connected: 'green',
   published: 'green',
   resolved: 'dim',
@@ -67,6 +83,13 @@ const paged = (cursor: string | undefined) => ({ limit: 1000, ...(cursor ? { cur
 const tenanted = (o: ListOptions) => (o.tenant ? { tenant: o.tenant } : {});
 const selected = (o: ListOptions) => (o.selector ? { selector: o.selector } : {});
 
+/** IPv4 first; link-local ones, which every NIC has, only when asked for. */
+const addresses = (vm: VmView, all: boolean) =>
+  vm.nics
+    .flatMap((n) => n.addresses.map((a) => a.ip))
+    .filter((ip) => all || !/^fe80:/i.test(ip))
+    .sort((a, b) => Number(a.includes(':')) - Number(b.includes(':')));
+
 const vms: Noun = {
   plural: 'vms',
   aliases: ['vm', 'domain', 'domains'],
@@ -75,14 +98,15 @@ const vms: Noun = {
     { title: 'TENANT', value: (v) => v.tenant ?? '' },
     word('STATE', (v) => v.state),
     word('PROTECTION', (v) => v.protection),
-    { title: 'ADDRESSES', value: (v) => v.nics.flatMap((n) => n.addresses.map((a) => a.ip)).join(' ') },
+    { title: 'ADDRESSES', value: (v) => addresses(v, false).join(' ') },
     { title: 'HOST', value: (v) => v.hostName },
+    { title: 'ALL ADDRESSES', value: (v) => addresses(v, true).join(' '), wide: true },
     { title: 'LABELS', value: (v) => labels(v.labels), wide: true },
     { title: 'GROUPS', value: (v) => v.groups.join(','), wide: true },
     { title: 'NETWORKS', value: (v) => v.nics.map((n) => n.network ?? n.source).join(','), wide: true },
     { title: 'REASON', value: (v) => v.reason, wide: true },
     { title: 'ID', value: (v) => v.id, wide: true },
-  ] satisfies Column<VmView>[] as Column<never>[],
+  ] satisfies Column<VmView>[],
   list: (client, o) =>
     allPages((cursor) =>
       client.call('vms.list', {
@@ -99,14 +123,14 @@ const hosts: Noun = {
     { title: 'NAME', value: (h: HostView) => h.name },
     word('STATE', (h) => h.state),
     { title: 'VMS', value: (h) => String(h.vms), align: 'right' },
-    { title: 'MODE', value: (h) => h.mode },
+    { title: 'DEFAULT', value: (h) => h.mode },
     { title: 'GENERATION', value: (h) => `${h.generation.applied}/${h.generation.desired}`, align: 'right' },
     { title: 'SEEN', value: (h) => age(h.lastSeen), align: 'right' },
     { title: 'NOTICES', value: (h) => (h.facts?.notices ?? []).map((n) => n.code).join(',') },
     { title: 'LIBVIRT', value: (h) => h.facts?.libvirt ?? '', wide: true },
     { title: 'KERNEL', value: (h) => h.facts?.kernel ?? '', wide: true },
     { title: 'ID', value: (h) => h.id, wide: true },
-  ] satisfies Column<HostView>[] as Column<never>[],
+  ] satisfies Column<HostView>[],
   list: (client) => allPages((cursor) => client.call('hosts.list', { query: paged(cursor) })),
   get: (client, id) => client.call('hosts.get', { params: { id } }),
 };
@@ -123,7 +147,7 @@ const users: Noun = {
     { title: 'STATE', value: (u) => (u.disabled ? 'disabled' : 'active') },
     { title: 'LAST SIGN-IN', value: (u) => age(u.lastSignIn), align: 'right' },
     { title: 'ID', value: (u) => u.id, wide: true },
-  ] satisfies Column<User>[] as Column<never>[],
+  ] satisfies Column<User>[],
   list: (client, o) =>
     allPages((cursor) => client.call('users.list', { query: { ...tenanted(o), ...paged(cursor) } })),
   get: (client, id) => client.call('users.get', { params: { id } }),
@@ -137,23 +161,41 @@ export const alertColumns = [
   { title: 'KIND', value: (a) => a.kind },
   { title: 'VM', value: (a) => a.vmName ?? '' },
   { title: 'TITLE', value: (a) => a.title },
+  { title: 'ID', value: (a) => a.id.slice(0, 8), whole: true },
   { title: 'HOST', value: (a) => a.hostName ?? '', wide: true },
   { title: 'TENANT', value: (a) => a.tenant ?? '', wide: true },
-  { title: 'ID', value: (a) => a.id, wide: true },
+  { title: 'FULL ID', value: (a) => a.id, wide: true },
 ] satisfies Column<Alert>[];
 
 const alerts: Noun = {
   plural: 'alerts',
   aliases: ['alert'],
-  columns: alertColumns as Column<never>[],
+  columns: alertColumns,
   list: (client, o) =>
     allPages((cursor) =>
       client.call('alerts.list', {
         query: { ...tenanted(o), ...(o.all ? {} : { state: 'open' as const }), ...paged(cursor) },
       }),
     ),
-  get: (client, id) => client.call('alerts.get', { params: { id } }),
+  get: async (client, id) => client.call('alerts.get', { params: { id: await alertId(client, id) } }),
 };
+
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
+/** The alert whose id begins so, as the table shows it. @throws CliError when none or several do */
+export async function alertId(client: Client, start: string): Promise<string> {
+  if (UUID.test(start)) return start;
+  const all = await allPages((cursor) => client.call('alerts.list', { query: paged(cursor) }));
+  const found = all.filter((a) => a.id.startsWith(start.toLowerCase()));
+  if (found.length === 1 && found[0]) return found[0].id;
+  throw new CliError(
+    found.length === 0
+      ? `No alert's id begins with ${start}`
+      : `${found.length} alerts' ids begin with ${start}`,
+    'notFound',
+    'See them with their ids: wocloud alerts --all',
+  );
+}
 
 const publications: Noun = {
   plural: 'publications',
@@ -166,10 +208,95 @@ const publications: Noun = {
     { title: 'TENANT', value: (p) => p.tenant ?? '' },
     { title: 'CHANGES', value: (p) => String(p.changes.length), align: 'right' },
     { title: 'MESSAGE', value: (p) => p.message },
-  ] satisfies Column<Publication>[] as Column<never>[],
+  ] satisfies Column<Publication>[],
   list: (client, o) =>
     allPages((cursor) => client.call('publications.list', { query: { ...tenanted(o), ...paged(cursor) } })),
   get: (client, id) => client.call('publications.get', { params: { id }, query: {} }),
+};
+
+export const changeColumns = [
+  word('ACTION', (c: Change) => c.action),
+  { title: 'KIND', value: (c) => c.kind },
+  { title: 'TENANT', value: (c) => c.tenant ?? '' },
+  { title: 'NAME', value: (c) => c.name },
+  { title: 'BY', value: (c) => c.by },
+  { title: 'AGE', value: (c) => age(c.at), align: 'right' },
+] satisfies Column<Change>[];
+
+/** The one of a list that a person names, for what has no address of its own. */
+const among =
+  <T>(
+    what: string,
+    all: (client: Client, o: ListOptions) => Promise<T[]>,
+    is: (one: T, name: string) => boolean,
+  ) =>
+  async (client: Client, name: string, o: ListOptions) => {
+    const found = (await all(client, o)).filter((one) => is(one, name));
+    if (found.length === 0)
+      throw new CliError(`${what} ${name} is not there`, 'notFound', `List them: wocloud get ${what}`);
+    return found.length === 1 ? found[0] : found;
+  };
+
+const listChanges = (client: Client, o: ListOptions) =>
+  client.call('changes.list', { query: tenanted(o) }).then((page) => page.items);
+const changes: Noun = {
+  plural: 'changes',
+  aliases: ['change', 'drafts'],
+  columns: changeColumns,
+  list: listChanges,
+  get: among('changes', listChanges, (c, name) => c.name === name || `${c.tenant}/${c.name}` === name),
+};
+
+const listGrants = (client: Client) =>
+  allPages((cursor) => client.call('grants.list', { query: paged(cursor) }));
+const grants: Noun = {
+  plural: 'grants',
+  aliases: ['grant'],
+  columns: [
+    { title: 'USER', value: (g: Grant & { vmName?: string }) => g.user },
+    { title: 'VM', value: (g) => g.vmName ?? g.vm },
+    { title: 'RIGHTS', value: (g) => g.rights.join(', ') },
+    { title: 'BY', value: (g) => g.by },
+    { title: 'AGE', value: (g) => age(g.at), align: 'right' },
+    { title: 'VM ID', value: (g) => g.vm, wide: true },
+  ] satisfies Column<Grant & { vmName?: string }>[],
+  list: async (client, o) => {
+    const [rows, known] = [await listGrants(client), await vms.list(client, o)];
+    const names = new Map((known as VmView[]).map((v) => [v.id, v.name]));
+    return rows.map((g) => ({ ...g, vmName: names.get(g.vm) ?? g.vm }));
+  },
+  get: among('grants', listGrants, (g, name) => g.user === name || g.vm === name),
+};
+
+const listTokens = (client: Client) => client.call('tokens.list').then((page) => page.items);
+const tokens: Noun = {
+  plural: 'tokens',
+  aliases: ['token'],
+  columns: [
+    { title: 'ID', value: (t: Token) => t.id, whole: true },
+    { title: 'NAME', value: (t) => t.name },
+    { title: 'CREATED', value: (t) => age(t.createdAt), align: 'right' },
+    { title: 'LAST USED', value: (t) => age(t.lastUsed), align: 'right' },
+    { title: 'EXPIRES', value: (t) => (t.expiresAt ? moment(t.expiresAt) : 'never') },
+  ] satisfies Column<Token>[],
+  list: listTokens,
+  get: among('tokens', listTokens, (t, name) => t.id === name || t.name === name),
+};
+
+type Switched = ResponseOf<'enforcement.list'>['items'][number];
+const listEnforcement = (client: Client) => client.call('enforcement.list').then((page) => page.items);
+const enforcement: Noun = {
+  plural: 'enforcement',
+  aliases: ['enforcements'],
+  columns: [
+    { title: 'SCOPE', value: (e: Switched) => e.scope },
+    { title: 'NAME', value: (e) => e.name },
+    word('MODE', (e) => e.mode),
+    { title: 'BY', value: (e) => e.by },
+    { title: 'AGE', value: (e) => age(e.at), align: 'right' },
+  ] satisfies Column<Switched>[],
+  list: listEnforcement,
+  get: among('enforcement', listEnforcement, (e, name) => e.name === name),
 };
 
 const documentNoun = (kind: Kind): Noun => {
@@ -194,7 +321,7 @@ const documentNoun = (kind: Kind): Noun => {
         : []),
       { title: 'CHANGED', value: (d) => age(d.metadata.updatedAt), align: 'right' },
       { title: 'BY', value: (d) => d.metadata.updatedBy },
-    ] satisfies Column<Stored>[] as Column<never>[],
+    ] satisfies Column<Stored>[],
     list: (client, o) =>
       allPages((cursor) =>
         client.call(`${plural}.list` as 'policies.list', {
@@ -209,11 +336,19 @@ const documentNoun = (kind: Kind): Noun => {
 export const NOUNS: Noun[] = [
   vms,
   hosts,
-  users,
   alerts,
+  changes,
   publications,
+  users,
+  grants,
+  tokens,
+  enforcement,
   ...(Object.keys(KINDS) as Kind[]).map(documentNoun),
 ];
+
+/** The plural of a kind by any of its names. */
+export const kindNamed = (text: string): string | undefined =>
+  NOUNS.find((n) => n.plural === text || n.aliases.includes(text))?.plural;
 
 /** The noun a person means. @throws CliError with the nearest name */
 export function findNoun(text: string): Noun {

@@ -1,12 +1,18 @@
 // The wocloud command: everything the console can do, for terminals and scripts.
 import { Command, CommanderError } from 'commander';
+import { addAccessCommands } from './commands/access.ts';
+import { addHostCommands } from './commands/hosts.ts';
 import { addOperationCommands } from './commands/operations.ts';
 import { addPublishingCommands } from './commands/publishing.ts';
 import { addResourceCommands } from './commands/resources.ts';
 import { addSessionCommands } from './commands/session.ts';
+import { addTopologyCommands } from './commands/topology.ts';
 import { addTrafficCommands } from './commands/traffic.ts';
-import { completion } from './completion.ts';
+import { addVmCommands } from './commands/vms.ts';
+import { addCompletionCommands } from './completion.ts';
 import { EXIT, explain } from './errors.ts';
+import { addHelpCommand } from './help.ts';
+import { kindNamed } from './kinds.ts';
 import { paint } from './output.ts';
 
 export function makeProgram(): Command {
@@ -16,25 +22,29 @@ export function makeProgram(): Command {
     .exitOverride()
     .showSuggestionAfterError()
     .showHelpAfterError('(wocloud --help lists the commands)')
-    .addHelpText(
-      'after',
-      `
-On this machine: wocloud up [--lab] | down [--purge] | test | lab | bench | check | gen   (each with --help)
-
-Exit codes: 0 yes or done, 1 no (differs, not allowed, not healthy), 2 wrong usage, 3 not signed in or not
-permitted, 4 not found, 5 the platform does not answer, 6 refused (invalid, conflicting or stale), 70 a defect.
-Environment: WOCLOUD_URL, WOCLOUD_TOKEN, NO_COLOR.`,
-    );
+    .configureOutput({ outputError: (text, write) => write(text + nounHint(text)) });
+  program.commandsGroup('Look:');
   addOperationCommands(program);
   addTrafficCommands(program);
+  addTopologyCommands(program);
+  program.commandsGroup('Documents:');
   addResourceCommands(program);
   addPublishingCommands(program);
+  program.commandsGroup('VMs, hosts, people:');
+  addVmCommands(program);
+  addHostCommands(program);
+  addAccessCommands(program);
   addSessionCommands(program);
-  program
-    .command('completion <shell>')
-    .description('print completion for bash, zsh or fish')
-    .action((shell: string) => void process.stdout.write(completion(program, shell)));
+  program.commandsGroup('This command:');
+  addCompletionCommands(program);
+  addHelpCommand(program);
   return program;
+}
+
+/** `wocloud vms` is what people try first: a kind is listed with get. */
+function nounHint(text: string): string {
+  const kind = kindNamed(/unknown command '([^']+)'/.exec(text)?.[1] ?? '');
+  return kind ? `(List them: wocloud get ${kind})\n` : '';
 }
 
 if (import.meta.main) {

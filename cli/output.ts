@@ -1,4 +1,5 @@
 // How answers are printed: tables that fit the terminal, or json, yaml, jsonl, whole and stable, for programs.
+import { Option } from 'commander';
 import { stringify } from 'yaml';
 import { CliError } from './errors.ts';
 
@@ -11,13 +12,15 @@ export interface Column<T> {
   /** Only with -o wide. */
   wide?: boolean;
   align?: 'right';
+  /** Never shortened: what one copies into the next command. */
+  whole?: boolean;
   color?: (row: T) => Color | undefined;
 }
 export type Color = 'red' | 'green' | 'yellow' | 'dim' | 'bold';
 
 const CODES: Record<Color, string> = { red: '31', green: '32', yellow: '33', dim: '2', bold: '1' };
 
-export const colored = (): boolean => process.stdout.isTTY === true && !process.env['NO_COLOR'];
+export const colored = (): boolean => process.stdout.isTTY && !process.env['NO_COLOR'];
 
 export function paint(text: string, color: Color | undefined): string {
   return color && colored() ? `\x1b[${CODES[color]}m${text}\x1b[0m` : text;
@@ -44,39 +47,77 @@ function pad(text: string, to: number, align?: 'right'): string {
 /** Control characters from guests or tenants never reach the terminal. */
 export const clean = (text: string): string => text.replace(/[\u0000-\u001f\u007f-\u009f]/g, '\ufffd');
 
-/** Rows → aligned lines, header first. */
-export function table<T>(rows: readonly T[], columns: readonly Column<T>[], wide: boolean): string[] {
+/** A column is not made narrower than this. */
+const NARROWEST = 8;
+const GAP = '  ';
+
+/** Cut to so many columns of a terminal, the last of which says that more was there. */
+export function shorten(text: string, to: number): string {
+  if (width(text) <= to) return text;
+  let kept = '';
+  for (const character of text) {
+    if (width(kept) + width(character) > to - 1) break;
+    kept += character;
+  }
+  return `${kept}…`;
+}
+
+/** Widths that fit `room`: the widest column that may be shortened gives first. */
+function fit(widths: number[], may: readonly boolean[], room: number): number[] {
+  const fitted = [...widths];
+  const taken = () => fitted.reduce((sum, w) => sum + w, 0) + GAP.length * (fitted.length - 1);
+  while (taken() > room) {
+    const widest = Math.max(...fitted.filter((w, i) => may[i] && w > NARROWEST), 0);
+    if (widest === 0) break;
+    fitted[fitted.findIndex((w, i) => may[i] && w === widest)] = widest - 1;
+  }
+  return fitted;
+}
+
+/** Rows → aligned lines, header first, within `room` columns where that can be. */
+export function table<T>(
+  rows: readonly T[],
+  columns: readonly Column<T>[],
+  wide: boolean,
+  room = Infinity,
+): string[] {
   const shown = columns.filter((c) => wide || !c.wide);
   const cells = rows.map((row) => shown.map((c) => clean(c.value(row)) || '-'));
-  const widths = shown.map((c, i) => Math.max(width(c.title), ...cells.map((line) => width(line[i] ?? ''))));
+  const natural = shown.map((c, i) => Math.max(width(c.title), ...cells.map((line) => width(line[i] ?? ''))));
+  const may = shown.map((c) => !c.whole && c.align !== 'right');
+  const widths = fit(natural, may, room);
   const line = (texts: string[], colors: (Color | undefined)[]) =>
     texts
-      .map((t, i) =>
-        paint(
-          i === texts.length - 1 && shown[i]?.align !== 'right' ? t : pad(t, widths[i] ?? 0, shown[i]?.align),
-          colors[i],
-        ),
-      )
-      .join('  ')
+      .map((t, i) => {
+        const text = shorten(t, widths[i] ?? 0);
+        const last = i === texts.length - 1 && shown[i]?.align !== 'right';
+        return paint(last ? text : pad(text, widths[i] ?? 0, shown[i]?.align), colors[i]);
+      })
+      .join(GAP)
       .trimEnd();
   return [
     line(
       shown.map((c) => c.title),
       shown.map(() => 'dim'),
     ),
-    ...cells.map((texts, r) =>
+    ...rows.map((row, r) =>
       line(
-        texts,
-        shown.map((c) => c.color?.(rows[r] as T)),
+        cells[r] ?? [],
+        shown.map((c) => c.color?.(row)),
       ),
     ),
   ];
 }
 
+/** Columns of the terminal; without one nothing is shortened. */
+const terminalWidth = () => (process.stdout.isTTY ? process.stdout.columns : Infinity);
+
+export const outputOption = (standard: Format = 'table') =>
+  new Option('-o, --output <format>', FORMATS.join(', ')).default(standard);
+
 export function parseFormat(text: string | undefined): Format {
-  const format = (text ?? 'table') as Format;
-  if (!FORMATS.includes(format))
-    throw new CliError(`-o ${text} is not a format`, 'usage', `Formats: ${FORMATS.join(', ')}`);
+  const format = FORMATS.find((f) => f === (text ?? 'table'));
+  if (!format) throw new CliError(`-o ${text} is not a format`, 'usage', `Formats: ${FORMATS.join(', ')}`);
   return format;
 }
 
@@ -91,8 +132,18 @@ export function printList<T>(
   else if (format === 'yaml') process.stdout.write(rows.map((row) => stringify(row)).join('---\n'));
   else if (format === 'jsonl') for (const row of rows) console.log(JSON.stringify(row));
   else if (rows.length === 0) console.error(empty);
-  else for (const text of table(rows, columns, format === 'wide')) console.log(text);
+  else
+    for (const text of table(
+      rows,
+      columns,
+      format === 'wide',
+      format === 'wide' ? Infinity : terminalWidth(),
+    ))
+      console.log(text);
 }
+
+/** For people (table, wide) rather than for programs. */
+export const forPeople = (format: Format): boolean => format === 'table' || format === 'wide';
 
 export function printOne(value: unknown, format: Format): void {
   if (format === 'json') console.log(JSON.stringify(value, null, 2));
@@ -100,13 +151,28 @@ export function printOne(value: unknown, format: Format): void {
   else process.stdout.write(stringify(value));
 }
 
-/** 1536 → "1.5 KiB". */
+const UNITS = ['B', 'kB', 'MB', 'GB', 'TB', 'PB'];
+
+/** Decimal units, three significant digits, as the console says them: 1536 → "1.54 kB". */
 export function bytes(count: number): string {
-  const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB'];
   let unit = 0;
   let value = count;
-  while (value >= 1024 && unit < units.length - 1) [value, unit] = [value / 1024, unit + 1];
-  return `${unit === 0 || value >= 100 ? Math.round(value) : value.toFixed(1)} ${units[unit]}`;
+  while (value >= 999.5 && unit < UNITS.length - 1) {
+    value /= 1000;
+    unit += 1;
+  }
+  return `${unit === 0 ? Math.round(value) : Number(value.toPrecision(3))} ${UNITS[unit]}`;
+}
+
+/** "1 VM", "3 VMs". */
+export const many = (n: number, one: string, more = `${one}s`): string => `${n} ${n === 1 ? one : more}`;
+
+/** A moment in this terminal's time zone: "2026-05-01 12:00:00". */
+export function moment(iso: string): string {
+  const at = new Date(iso);
+  const two = (n: number) => String(n).padStart(2, '0');
+  const day = `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())}`;
+  return `${day} ${two(at.getHours())}:${two(at.getMinutes())}:${two(at.getSeconds())}`;
 }
 
 /** Time since `iso`: "12s", "5m", "3h", "9d". */
@@ -117,4 +183,12 @@ export function age(iso: string | null, now = Date.now()): string {
   if (seconds < 7200) return `${Math.round(seconds / 60)}m`;
   if (seconds < 172_800) return `${Math.round(seconds / 3600)}h`;
   return `${Math.round(seconds / 86_400)}d`;
+}
+
+/** Unified diffs, coloured on a terminal. */
+export function printDiff(of: readonly { diff: string }[]): void {
+  const color = (line: string): Color | undefined =>
+    line.startsWith('+') ? 'green' : line.startsWith('-') ? 'red' : line.startsWith('@') ? 'dim' : undefined;
+  for (const line of of.flatMap((r) => r.diff.split('\n')).filter(Boolean))
+    console.log(paint(clean(line), color(line)));
 }

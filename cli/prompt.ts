@@ -1,9 +1,9 @@
 // Questions to a person at a terminal; secrets are not echoed, and come from files or stdin in scripts.
-import { readFileSync } from 'node:fs';
 import { confirm as ask, isCancel, password, text } from '@clack/prompts';
 import { CliError } from './errors.ts';
+import { readInput } from './input.ts';
 
-const interactive = () => process.stdin.isTTY === true && process.stderr.isTTY === true;
+const interactive = () => process.stdin.isTTY && process.stderr.isTTY;
 
 function answered<T>(value: T): Exclude<T, symbol> {
   if (isCancel(value) || typeof value === 'symbol') throw new CliError('Cancelled', 'usage', '');
@@ -16,19 +16,17 @@ export async function askText(message: string, flag: string): Promise<string> {
 }
 
 /** A secret from `file` ("-": stdin), or asked for. Never from the command line: others can read that. */
-export async function askSecret(message: string, file: string | undefined): Promise<string> {
-  if (file !== undefined) {
-    try {
-      return readFileSync(file === '-' ? 0 : file, 'utf8').replace(/\r?\n$/, '');
-    } catch (cause) {
-      throw new CliError(`${file} cannot be read: ${(cause as Error).message}`, 'usage', '');
-    }
-  }
+export async function askSecret(
+  message: string,
+  file: string | undefined,
+  flag = '--password-file',
+): Promise<string> {
+  if (file !== undefined) return (await readInput(file)).replace(/\r?\n$/, '');
   if (!interactive())
     throw new CliError(
       `${message} is missing`,
       'usage',
-      'Give it with --password-file FILE, or - for standard input',
+      `Give it with ${flag} FILE, or - for standard input`,
     );
   return answered(await password({ message }));
 }

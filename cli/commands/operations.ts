@@ -1,21 +1,31 @@
-// status, alerts, audit, host, user: is everything well, what needs me, who did what.
+// status, alerts, audit, search: is everything well, what needs me, who did what, where is it.
 import { setTimeout as wait } from 'node:timers/promises';
-import { Option, type Command } from 'commander';
-import type { AuditEntry, Overview } from '@wocloud/protocol/views.ts';
+import type { Command } from 'commander';
+import { OPERATIONS, type OperationId } from '@wocloud/protocol/api.ts';
+import { ALERT_STATES, type AuditEntry, type Overview, type SearchHit } from '@wocloud/protocol/views.ts';
 import { connect } from '../credentials.ts';
 import { CliError, EXIT } from '../errors.ts';
-import { alertColumns, allPages } from '../kinds.ts';
-import { age, FORMATS, paint, parseFormat, printList, printOne, type Column } from '../output.ts';
-import { askSecret } from '../prompt.ts';
-
-const output = () => new Option('-o, --output <format>', FORMATS.join(', ')).default('table');
+import { alertColumns, alertId, allPages } from '../kinds.ts';
+import { whole } from '../numbers.ts';
+import {
+  age,
+  forPeople,
+  many,
+  moment,
+  outputOption,
+  paint,
+  parseFormat,
+  printList,
+  printOne,
+  type Column,
+} from '../output.ts';
 
 const chinese = () =>
   /^zh/i.test(process.env['LC_ALL'] ?? process.env['LC_MESSAGES'] ?? process.env['LANG'] ?? '');
 
 const AUDIT_COLUMNS = [
   { title: 'INDEX', value: (e: AuditEntry) => String(e.index), align: 'right' },
-  { title: 'TIME', value: (e) => e.at.replace('T', ' ').slice(0, 19) },
+  { title: 'TIME', value: (e) => moment(e.at), whole: true },
   { title: 'WHO', value: (e) => e.who },
   { title: 'OPERATION', value: (e) => e.operation },
   { title: 'OBJECT', value: (e) => e.object },
@@ -26,25 +36,65 @@ const AUDIT_COLUMNS = [
   { title: 'HASH', value: (e) => e.hash, wide: true },
 ] satisfies Column<AuditEntry>[];
 
+const HIT_COLUMNS = [
+  { title: 'KIND', value: (h: SearchHit) => h.kind },
+  { title: 'NAME', value: (h) => h.name },
+  { title: 'TENANT', value: (h) => h.tenant ?? '' },
+  { title: 'DETAIL', value: (h) => h.detail },
+  { title: 'ID', value: (h) => h.id, wide: true },
+] satisfies Column<SearchHit>[];
+
+/** Looking is audited as well; most questions are about what was changed, or tried in vain. */
+function isRead({ operation, outcome }: AuditEntry): boolean {
+  // A page that is opened asks who one is; not being signed in yet is no attempt at anything.
+  if (operation === 'session.get') return true;
+  if (outcome !== 'allowed' || !Object.hasOwn(OPERATIONS, operation)) return false;
+  return operation === 'trace.create' || OPERATIONS[operation as OperationId].method === 'GET';
+}
+
 /** Settled: every host connected and at its generation, nothing being published. */
 const settled = (o: Overview) =>
   o.hosts.total > 0 && o.hosts.connected === o.hosts.total && o.hosts.behind === 0;
+
+interface AlertOptions {
+  all?: boolean;
+  vm?: string;
+  kind?: string;
+  state?: string;
+  tenant?: string;
+  find?: string;
+  output: string;
+}
+
+interface AuditOptions {
+  who?: string;
+  operation?: string;
+  object?: string;
+  tenant?: string;
+  changes?: boolean;
+  since?: string;
+  until?: string;
+  limit: string;
+  output: string;
+}
 
 export function addOperationCommands(program: Command): void {
   program
     .command('status')
     .description('is everything well; exit 0 yes, 1 no')
     .option('--wait [seconds]', 'until every host is connected and up to date')
-    .option('-o, --output <format>', 'table, json, yaml', 'table')
+    .addOption(outputOption())
     .action(async (options: { wait?: string | true; output: string }) => {
+      const format = parseFormat(options.output);
+      const patience = options.wait === true ? 60 : whole(options.wait ?? '0', '--wait', 0, 86_400);
       const client = connect();
       let status = await client.call('status.get');
-      const deadline = Date.now() + Number(options.wait === true ? 60 : (options.wait ?? 0)) * 1000;
+      const deadline = Date.now() + patience * 1000;
       while (!settled(status) && Date.now() < deadline) {
         await wait(500);
         status = await client.call('status.get');
       }
-      if (options.output !== 'table') printOne(status, parseFormat(options.output));
+      if (!forPeople(format)) printOne(status, format);
       else {
         console.log(paint(status.sentence[chinese() ? 'zh-CN' : 'en'], status.healthy ? 'green' : 'yellow'));
         const { vms, hosts, alerts, flows, policies, lastPublication: last } = status;
@@ -69,11 +119,23 @@ export function addOperationCommands(program: Command): void {
     .option('-a, --all', 'also acknowledged and resolved')
     .option('--vm <name>', 'of this VM')
     .option('--kind <kind>', 'of this kind: spoof.mac, firewall.drift, …')
-    .addOption(output())
-    .action(async (options: { all?: boolean; vm?: string; kind?: string; output: string }) => {
+    .option('--state <state>', ALERT_STATES.join(', '))
+    .option('-t, --tenant <name>', 'about the VMs of this tenant')
+    .option('--find <text>', 'whose title says this')
+    .addOption(outputOption())
+    .action(async (options: AlertOptions) => {
       const client = connect();
+      const state = options.state === undefined ? 'open' : ALERT_STATES.find((s) => s === options.state);
+      if (!state)
+        throw new CliError(
+          `${options.state} is no state of an alert`,
+          'usage',
+          `States: ${ALERT_STATES.join(', ')}`,
+        );
       const filter = {
-        ...(options.all ? {} : { state: 'open' as const }),
+        ...(options.all ? {} : { state }),
+        ...(options.tenant ? { tenant: options.tenant } : {}),
+        ...(options.find ? { q: options.find } : {}),
         ...(options.vm ? { vm: options.vm } : {}),
         ...(options.kind ? { kind: options.kind } : {}),
       };
@@ -93,15 +155,18 @@ export function addOperationCommands(program: Command): void {
     ['reopen', 'open'],
   ] as const)
     alerts
-      .command(`${verb} <id>`)
-      .description(`make an alert ${state}`)
+      .command(`${verb} <id...>`)
+      .description(`make alerts ${state}; the first characters of an id are enough`)
       .option('-m, --note <text>', 'why')
-      .action(async (id: string, options: { note?: string }) => {
-        const alert = await connect().call('alerts.update', {
-          params: { id },
-          body: { state, ...(options.note ? { note: options.note } : {}) },
-        });
-        console.log(`alert ${alert.id} ${alert.state}: ${alert.title}`);
+      .action(async (ids: string[], options: { note?: string }) => {
+        const client = connect();
+        for (const id of await Promise.all(ids.map((start) => alertId(client, start)))) {
+          const alert = await client.call('alerts.update', {
+            params: { id },
+            body: { state, ...(options.note ? { note: options.note } : {}) },
+          });
+          console.log(`alert ${alert.id.slice(0, 8)} ${alert.state}: ${alert.title}`);
+        }
       });
 
   const audit = program.command('audit').description('who did what');
@@ -110,100 +175,53 @@ export function addOperationCommands(program: Command): void {
     .description('entries, newest first')
     .option('--who <user>', 'by this user')
     .option('--operation <id>', 'policies.put, enforcement.put, …')
+    .option('--object <text>', 'whose object contains this: policy/web, vm/…')
+    .option('-t, --tenant <name>', 'of this tenant')
+    .option('--changes', 'without what only reads')
     .option('--since <when>', 'from: 90s, 15m, 24h or a time')
+    .option('--until <when>', 'until')
     .option('-n, --limit <n>', 'at most', '50')
-    .addOption(output())
-    .action(
-      async (options: {
-        who?: string;
-        operation?: string;
-        since?: string;
-        limit: string;
-        output: string;
-      }) => {
-        const { limit, output: format, ...filter } = options;
-        const { items } = await connect().call('audit.list', { query: { ...filter, limit: Number(limit) } });
-        printList(items, AUDIT_COLUMNS, parseFormat(format), 'No entries match.');
-      },
-    );
+    .addOption(outputOption())
+    .action(async (options: AuditOptions) => {
+      const { limit, output: format, changes, ...filter } = options;
+      const wanted = whole(limit, '--limit', 1, 100_000);
+      const client = connect();
+      const rows: AuditEntry[] = [];
+      let cursor: string | undefined;
+      do {
+        const page = await client.call('audit.list', {
+          query: { ...filter, limit: Math.min(1000, changes ? 1000 : wanted), ...(cursor ? { cursor } : {}) },
+        });
+        rows.push(...page.items.filter((e) => !changes || !isRead(e)));
+        cursor = page.next ?? undefined;
+      } while (cursor && rows.length < wanted);
+      printList(rows.slice(0, wanted), AUDIT_COLUMNS, parseFormat(format), 'No entries match.');
+    });
   audit
     .command('verify')
     .description('check that no entry was changed or removed; exit 0 intact, 1 not')
-    .action(async () => {
+    .addOption(outputOption())
+    .action(async (options: { output: string }) => {
+      const format = parseFormat(options.output);
       const result = await connect().call('audit.verify');
-      console.log(
-        result.intact
-          ? `intact: ${result.entries} entries, head ${result.head}`
-          : paint(`broken at entry ${result.brokenAt} of ${result.entries}`, 'red'),
-      );
+      if (!forPeople(format)) printOne(result, format);
+      else if (result.intact)
+        console.log(`intact: ${many(result.entries, 'entry', 'entries')}, head ${result.head}`);
+      else console.log(paint(`broken at entry ${result.brokenAt}: what follows cannot be trusted`, 'red'));
       if (!result.intact) process.exitCode = EXIT.differs;
     });
 
-  const host = program.command('host').description('join, check and forget hosts');
-  host
-    .command('check [name]')
-    .description('what stands in the way of protection on a host; exit 0 nothing, 1 something')
-    .action(async (name: string | undefined) => {
-      const client = connect();
-      const list = name
-        ? [await client.call('hosts.get', { params: { id: name } })]
-        : (await client.call('hosts.list', { query: { limit: 1000 } })).items;
-      if (list.length === 0)
-        throw new CliError('No hosts yet', 'notFound', 'Make a token for one: wocloud host token');
-      for (const h of list) {
-        console.log(
-          `${h.name}: ${paint(h.state, h.state === 'connected' ? 'green' : 'red')}, generation ${h.generation.applied} of ${h.generation.desired}${h.generation.error ? `, ${h.generation.error}` : ''}`,
-        );
-        for (const n of h.facts?.notices ?? [])
-          console.log(`  ${paint(n.code, 'yellow')}  ${n.message}\n    ${n.action}`);
-        if (h.state !== 'connected' || h.generation.error || (h.facts?.notices.length ?? 0) > 0)
-          process.exitCode = EXIT.differs;
-      }
-    });
-  host
-    .command('token')
-    .description('make a one-time token with which a host joins')
-    .option('--minutes <n>', 'valid for', '60')
-    .action(async (options: { minutes: string }) => {
-      const { token, expiresAt } = await connect().call('joinTokens.create', {
-        body: { expiresInMinutes: Number(options.minutes) },
-      });
-      console.log(token);
-      console.error(`Valid once, until ${expiresAt}.`);
-    });
-  host
-    .command('forget <name>')
-    .description('forget a host and refuse its certificate')
-    .action(async (name: string) => {
-      const found = await connect().call('hosts.get', { params: { id: name } });
-      await connect().call('hosts.delete', { params: { id: found.id } });
-      console.log(`host ${found.name} forgotten`);
-    });
-
   program
-    .command('user-add <name>')
-    .description('create a user')
-    .option('--role <role...>', 'system-admin, security-admin, auditor')
-    .option('-t, --tenant <name>', 'belongs to this tenant')
-    .option('--tenant-role <role>', 'owner or member')
-    .option('--password-file <file>', 'read the password from a file, - for standard input')
-    .action(
-      async (
-        name: string,
-        options: { role?: string[]; tenant?: string; tenantRole?: string; passwordFile?: string },
-      ) => {
-        const password = await askSecret('Password (12 characters or more)', options.passwordFile);
-        const user = await connect().call('users.create', {
-          body: {
-            name,
-            password,
-            ...(options.role ? { roles: options.role as never } : {}),
-            ...(options.tenant
-              ? { tenant: options.tenant, tenantRole: (options.tenantRole ?? 'member') as 'member' }
-              : {}),
-          },
-        });
-        console.log(`user ${user.name} created`);
-      },
-    );
+    .command('search <text>')
+    .description('find VMs, hosts, users and documents by name, address, label or id')
+    .addOption(outputOption())
+    .action(async (q: string, options: { output: string }) => {
+      const { items } = await connect().call('search.get', { query: { q } });
+      printList(
+        items,
+        HIT_COLUMNS,
+        parseFormat(options.output),
+        `Nothing is called ${q}, nor has it as an address.`,
+      );
+    });
 }

@@ -1,10 +1,24 @@
-// publish, rollback: drafts into force, with a receipt from every host, and back.
+// changes, publish, rollback: what waits, into force with a receipt from every host, and back.
 import type { Command } from 'commander';
 import type { Client } from '@wocloud/protocol/client.ts';
 import type { Publication } from '@wocloud/protocol/views.ts';
 import { connect } from '../credentials.ts';
 import { CliError, EXIT } from '../errors.ts';
-import { clean, paint, printOne } from '../output.ts';
+import { changeColumns } from '../kinds.ts';
+import { whole } from '../numbers.ts';
+import {
+  age,
+  clean,
+  forPeople,
+  many,
+  outputOption,
+  paint,
+  parseFormat,
+  printDiff,
+  printList,
+  printOne,
+  type Format,
+} from '../output.ts';
 import { confirm } from '../prompt.ts';
 
 /** Waits until no host's receipt is outstanding, telling how far it is. */
@@ -21,8 +35,8 @@ async function follow(client: Client, publication: Publication, seconds: number)
   return now;
 }
 
-function report(publication: Publication, json: boolean): void {
-  if (json) return printOne(publication, 'json');
+function report(publication: Publication, format: Format): void {
+  if (!forPeople(format)) return printOne(publication, format);
   for (const h of publication.hosts) {
     const color = h.state === 'applied' ? 'green' : h.state === 'failed' ? 'red' : 'yellow';
     console.log(
@@ -33,12 +47,31 @@ function report(publication: Publication, json: boolean): void {
         ),
     );
   }
-  console.log(`publication ${publication.id}: ${publication.state}, ${publication.changes.length} changes`);
+  console.log(
+    `publication ${publication.id}: ${publication.state}, ${many(publication.changes.length, 'change')}`,
+  );
+  if (publication.state === 'publishing')
+    console.error(`Receipts are still coming: wocloud get publications ${publication.id} -o yaml`);
 }
 
 const exitOf = (p: Publication) => (p.state === 'published' ? EXIT.ok : EXIT.differs);
 
 export function addPublishingCommands(program: Command): void {
+  program
+    .command('changes')
+    .description('what publish would put in force, with what differs; exit 0 nothing, 1 something')
+    .option('-t, --tenant <name>', "only this tenant's drafts")
+    .addOption(outputOption())
+    .action(async (options: { tenant?: string; output: string }) => {
+      const format = parseFormat(options.output);
+      const { items } = await connect().call('changes.list', {
+        query: options.tenant ? { tenant: options.tenant } : {},
+      });
+      printList(items, changeColumns, format, 'Everything saved is in force.');
+      if (format === 'table') printDiff(items);
+      if (items.length > 0) process.exitCode = EXIT.differs;
+    });
+
   program
     .command('publish')
     .description('put drafts in force; returns when every host has proven it')
@@ -46,7 +79,7 @@ export function addPublishingCommands(program: Command): void {
     .option('-t, --tenant <name>', "only this tenant's drafts")
     .option('--timeout <seconds>', 'patience', '60')
     .option('-y, --yes', 'do not ask')
-    .option('-o, --output <format>', 'table or json', 'table')
+    .addOption(outputOption())
     .action(
       async (options: {
         message?: string;
@@ -55,6 +88,8 @@ export function addPublishingCommands(program: Command): void {
         yes?: boolean;
         output: string;
       }) => {
+        const format = parseFormat(options.output);
+        const timeout = whole(options.timeout, '--timeout', 0, 86_400);
         const client = connect();
         const scope = options.tenant ? { tenant: options.tenant } : {};
         const changes = await client.call('changes.list', { query: scope });
@@ -67,13 +102,13 @@ export function addPublishingCommands(program: Command): void {
             console.log(
               clean(`  ${c.action} ${c.kind} ${c.tenant ? `${c.tenant}/` : ''}${c.name} by ${c.by}`),
             );
-          await confirm(`Publish ${changes.items.length} changes?`, false);
+          await confirm(`Publish ${many(changes.items.length, 'change')}?`, false);
         }
         const started = await client.call('publications.create', {
           body: { ...scope, ...(options.message ? { message: options.message } : {}) },
         });
-        const result = await follow(client, started, Number(options.timeout));
-        report(result, options.output === 'json');
+        const result = await follow(client, started, timeout);
+        report(result, format);
         process.exitCode = exitOf(result);
       },
     );
@@ -84,27 +119,35 @@ export function addPublishingCommands(program: Command): void {
     .option('-m, --message <text>', 'why')
     .option('--timeout <seconds>', 'patience', '60')
     .option('-y, --yes', 'do not ask')
-    .option('-o, --output <format>', 'table or json', 'table')
+    .addOption(outputOption())
     .action(
       async (
         id: string | undefined,
         options: { message?: string; timeout: string; yes?: boolean; output: string },
       ) => {
+        const format = parseFormat(options.output);
+        const timeout = whole(options.timeout, '--timeout', 0, 86_400);
         const client = connect();
-        const target = id ?? (await client.call('publications.list', { query: { limit: 2 } })).items[1]?.id;
+        const target = id
+          ? await client.call('publications.get', { params: { id }, query: {} })
+          : (await client.call('publications.list', { query: { limit: 2 } })).items[1];
         if (target === undefined)
           throw new CliError(
             'There is no earlier publication',
             'usage',
             'See them: wocloud get publications',
           );
-        await confirm(`Return to the policies of publication ${target}?`, options.yes);
+        const said = clean(target.message) || 'no message';
+        await confirm(
+          `Return to publication ${target.id} (${said}, ${age(target.at)} ago by ${target.by})?`,
+          options.yes,
+        );
         const started = await client.call('publications.rollback', {
-          params: { id: String(target) },
+          params: { id: String(target.id) },
           body: options.message ? { message: options.message } : {},
         });
-        const result = await follow(client, started, Number(options.timeout));
-        report(result, options.output === 'json');
+        const result = await follow(client, started, timeout);
+        report(result, format);
         process.exitCode = exitOf(result);
       },
     );

@@ -1,17 +1,28 @@
-// get, describe, apply, diff, delete, label, enforce, observe: what there is, and what it should be.
-import { readFileSync, readdirSync, statSync } from 'node:fs';
+// get, describe, apply, diff, delete, history: what there is, and what it should be.
+import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { Option, type Command } from 'commander';
 import { parseDocuments, formatDetail } from '@wocloud/protocol/documents.ts';
 import { KINDS, type Kind } from '@wocloud/protocol/resources/kinds.ts';
-import type { ApplyResult, VmView } from '@wocloud/protocol/views.ts';
+import type { ApplyResult, StoredVersion } from '@wocloud/protocol/views.ts';
 import { connect } from '../credentials.ts';
 import { CliError, EXIT } from '../errors.ts';
+import { readInput } from '../input.ts';
 import { findNoun, NOUNS } from '../kinds.ts';
-import { colored, FORMATS, paint, parseFormat, printList, printOne } from '../output.ts';
+import {
+  age,
+  forPeople,
+  many,
+  moment,
+  outputOption,
+  parseFormat,
+  printDiff,
+  printList,
+  printOne,
+  type Column,
+} from '../output.ts';
 import { confirm } from '../prompt.ts';
 
-const output = () => new Option('-o, --output <format>', FORMATS.join(', ')).default('table');
 const tenant = () => new Option('-t, --tenant <name>', 'of this tenant');
 const files = () =>
   new Option(
@@ -20,27 +31,29 @@ const files = () =>
   ).makeOptionMandatory();
 
 /** All documents of the files, or the first file's errors as one CliError. */
-export function readFiles(names: string[]): unknown[] {
-  return names.flatMap((name) => {
-    const paths =
-      name !== '-' && isFolder(name)
-        ? readdirSync(name)
-            .filter((f) => /\.(ya?ml|json)$/.test(f))
-            .sort()
-            .map((f) => join(name, f))
-        : [name];
-    return paths.flatMap((path) => {
-      const { documents, errors } = parseDocuments(readText(path));
-      if (errors.length > 0)
-        throw new CliError(
-          `${path === '-' ? 'standard input' : path}: ${errors.length} ${errors.length === 1 ? 'error' : 'errors'}, nothing was changed`,
-          'refused',
-          errors.map(formatDetail).join('\n  '),
-        );
-      return documents;
-    });
-  });
+export async function readFiles(names: string[]): Promise<unknown[]> {
+  const all: unknown[] = [];
+  for (const path of names.flatMap(filesOf)) {
+    const { documents, errors } = parseDocuments(await readInput(path));
+    if (errors.length > 0)
+      throw new CliError(
+        `${path === '-' ? 'standard input' : path}: ${many(errors.length, 'error')}, nothing was changed`,
+        'refused',
+        errors.map(formatDetail).join('\n  '),
+      );
+    all.push(...documents);
+  }
+  return all;
 }
+
+/** A file itself, or the documents in a folder. */
+const filesOf = (name: string) =>
+  name !== '-' && isFolder(name)
+    ? readdirSync(name)
+        .filter((f) => /\.(ya?ml|json)$/.test(f))
+        .toSorted()
+        .map((f) => join(name, f))
+    : [name];
 
 const isFolder = (path: string) => {
   try {
@@ -50,31 +63,26 @@ const isFolder = (path: string) => {
   }
 };
 
-function readText(path: string): string {
-  try {
-    return readFileSync(path === '-' ? 0 : path, 'utf8');
-  } catch (cause) {
-    throw new CliError(`${path} cannot be read: ${(cause as Error).message}`, 'usage', '');
-  }
-}
+const VERSION_COLUMNS = [
+  { title: 'VERSION', value: (v: StoredVersion) => String(v.version), align: 'right' },
+  { title: 'AGE', value: (v) => age(v.at), align: 'right' },
+  { title: 'BY', value: (v) => v.by },
+  { title: 'WHY', value: (v) => (v.deleted ? `deleted${v.reason ? `: ${v.reason}` : ''}` : v.reason) },
+  { title: 'AT', value: (v) => moment(v.at), wide: true },
+] satisfies Column<StoredVersion>[];
 
-function printDiff(results: ApplyResult[]): void {
-  for (const line of results.flatMap((r) => r.diff.split('\n')).filter(Boolean))
-    console.log(
-      colored()
-        ? paint(
-            line,
-            line.startsWith('+')
-              ? 'green'
-              : line.startsWith('-')
-                ? 'red'
-                : line.startsWith('@')
-                  ? 'dim'
-                  : undefined,
-          )
-        : line,
-    );
+/** The kind of document a person means. @throws CliError for what is none */
+function documentKind(text: string): Kind {
+  const { plural } = findNoun(text);
+  const kind = KIND_NAMES.find((k) => KINDS[k].plural === plural);
+  if (kind) return kind;
+  throw new CliError(
+    `${plural} are no documents`,
+    'usage',
+    `Documents are: ${KIND_NAMES.map((k) => KINDS[k].plural).join(', ')}`,
+  );
 }
+const KIND_NAMES = Object.keys(KINDS) as Kind[];
 
 const named = (r: ApplyResult) => `${r.kind.toLowerCase()} ${r.tenant ? `${r.tenant}/` : ''}${r.name}`;
 
@@ -82,7 +90,7 @@ export function addResourceCommands(program: Command): void {
   program
     .command('get <kind> [name]')
     .description(`list or show: ${NOUNS.map((n) => n.plural).join(', ')}`)
-    .addOption(output())
+    .addOption(outputOption())
     .addOption(tenant())
     .option('-l, --selector <selector>', 'labels: app=web,env!=prod')
     .option('-a, --all', 'also what is gone or resolved')
@@ -105,7 +113,7 @@ export function addResourceCommands(program: Command): void {
           );
         }
         const one = await noun.get(client, name, options);
-        if (format === 'table' || format === 'wide') printList([one] as never[], noun.columns, format, '');
+        if (forPeople(format)) printList([one].flat() as never[], noun.columns, format, '');
         else printOne(one, format);
       },
     );
@@ -114,8 +122,9 @@ export function addResourceCommands(program: Command): void {
     .command('describe <kind> <name>')
     .description('everything about one object')
     .addOption(tenant())
-    .action(async (kind: string, name: string, options: { tenant?: string }) =>
-      printOne(await findNoun(kind).get(connect(), name, options), 'yaml'),
+    .addOption(outputOption('yaml'))
+    .action(async (kind: string, name: string, options: { tenant?: string; output: string }) =>
+      printOne(await findNoun(kind).get(connect(), name, options), parseFormat(options.output)),
     );
 
   program
@@ -124,22 +133,22 @@ export function addResourceCommands(program: Command): void {
     .addOption(files())
     .option('--dry-run', 'check and show, change nothing')
     .option('--reason <text>', 'kept with the version')
-    .addOption(output())
+    .addOption(outputOption())
     .action(async (options: { file: string[]; dryRun?: boolean; reason?: string; output: string }) => {
       const { results } = await connect().call('documents.apply', {
         query: {
           ...(options.dryRun ? { dryRun: true } : {}),
           ...(options.reason ? { reason: options.reason } : {}),
         },
-        body: { documents: readFiles(options.file) },
+        body: { documents: await readFiles(options.file) },
       });
       const format = parseFormat(options.output);
-      if (format !== 'table' && format !== 'wide') return printOne(results, format);
+      if (!forPeople(format)) return printOne(results, format);
       for (const r of results) console.log(`${named(r)} ${r.action}${options.dryRun ? ' (dry run)' : ''}`);
       const drafts = results.filter((r) => r.action !== 'unchanged' && KINDS[r.kind as Kind].published);
       if (drafts.length > 0 && !options.dryRun)
         console.error(
-          `${drafts.length} ${drafts.length === 1 ? 'change is a draft' : 'changes are drafts'}: wocloud publish puts them in force.`,
+          `${many(drafts.length, 'change is a draft', 'changes are drafts')}: wocloud publish puts ${drafts.length === 1 ? 'it' : 'them'} in force.`,
         );
     });
 
@@ -147,12 +156,15 @@ export function addResourceCommands(program: Command): void {
     .command('diff')
     .description('what apply would change; exit 0 nothing, 1 something')
     .addOption(files())
-    .action(async (options: { file: string[] }) => {
+    .addOption(outputOption())
+    .action(async (options: { file: string[]; output: string }) => {
       const { results } = await connect().call('documents.apply', {
         query: { dryRun: true },
-        body: { documents: readFiles(options.file) },
+        body: { documents: await readFiles(options.file) },
       });
-      printDiff(results);
+      const format = parseFormat(options.output);
+      if (forPeople(format)) printDiff(results);
+      else printOne(results, format);
       if (results.some((r) => r.action !== 'unchanged')) process.exitCode = EXIT.differs;
     });
 
@@ -162,69 +174,59 @@ export function addResourceCommands(program: Command): void {
     .addOption(tenant())
     .option('-y, --yes', 'do not ask')
     .option('--dry-run', 'show what would go')
+    .option('--reason <text>', 'kept with the version')
     .action(
-      async (kind: string, name: string, options: { tenant?: string; yes?: boolean; dryRun?: boolean }) => {
-        const noun = findNoun(kind);
-        if (!Object.values(KINDS).some((k) => k.plural === noun.plural))
-          throw new CliError(
-            `${noun.plural} are not deleted this way`,
-            'usage',
-            `Documents are: ${Object.values(KINDS)
-              .map((k) => k.plural)
-              .join(', ')}`,
-          );
+      async (
+        kind: string,
+        name: string,
+        options: { tenant?: string; yes?: boolean; dryRun?: boolean; reason?: string },
+      ) => {
+        const { plural, published } = KINDS[documentKind(kind)];
         if (!options.dryRun) await confirm(`Delete ${kind} ${name}?`, options.yes);
-        const result = await connect().call(`${noun.plural}.delete` as 'policies.delete', {
+        const result = await connect().call(`${plural}.delete` as 'policies.delete', {
           params: { name },
           query: {
             ...(options.tenant ? { tenant: options.tenant } : {}),
             ...(options.dryRun ? { dryRun: true } : {}),
+            ...(options.reason ? { reason: options.reason } : {}),
           },
         });
         if (options.dryRun) printDiff([result]);
         console.log(`${named(result)} ${result.action}${options.dryRun ? ' (dry run)' : ''}`);
+        if (published && !options.dryRun) console.error('What was in force stays so until wocloud publish.');
       },
     );
 
   program
-    .command('label <vm> <labels...>')
-    .description('set labels of a VM: app=web, or app- to remove')
-    .action(async (id: string, changes: string[]) => {
-      const client = connect();
-      const vm: VmView = await client.call('vms.get', { params: { id } });
-      const labels = { ...vm.labels };
-      for (const change of changes) {
-        const at = change.indexOf('=');
-        if (at > 0) labels[change.slice(0, at)] = change.slice(at + 1);
-        else if (change.endsWith('-')) delete labels[change.slice(0, -1)];
-        else throw new CliError(`${change} is not a label`, 'usage', 'Write key=value, or key- to remove');
-      }
-      const after = await client.call('vms.update', { params: { id: vm.id }, body: { labels } });
-      console.log(
-        `vm ${after.name} ${Object.entries(after.labels)
-          .map(([k, v]) => `${k}=${v}`)
-          .join(' ')}`,
-      );
-    });
-
-  for (const mode of ['enforce', 'observe'] as const) {
-    program
-      .command(`${mode} <scope> <name>`)
-      .description(
-        mode === 'enforce'
-          ? 'apply policy to a vm, tenant or host'
-          : 'stop applying policy to a vm, tenant or host; only watch',
-      )
-      .option('--unset', 'return to what the wider scope says')
-      .action(async (scope: string, name: string, options: { unset?: boolean }) => {
-        if (scope !== 'vm' && scope !== 'tenant' && scope !== 'host')
-          throw new CliError(`${scope} is not a scope`, 'usage', 'Scopes: vm, tenant, host');
-        const { vms } = await connect().call('enforcement.put', {
-          body: { scope, name, mode: options.unset ? null : mode },
+    .command('history <kind> <name> [version]')
+    .description(
+      'versions of a document, newest first; with a version, that document, to look at or to apply again',
+    )
+    .addOption(tenant())
+    .addOption(outputOption())
+    .action(
+      async (
+        kind: string,
+        name: string,
+        version: string | undefined,
+        options: { tenant?: string; output: string },
+      ) => {
+        const format = parseFormat(options.output);
+        const { plural } = KINDS[documentKind(kind)];
+        const { items } = await connect().call(`${plural}.versions` as 'policies.versions', {
+          params: { name },
+          query: options.tenant ? { tenant: options.tenant } : {},
         });
-        console.log(
-          `${scope} ${name}: ${options.unset ? 'unset' : mode}, ${vms} ${vms === 1 ? 'VM' : 'VMs'}`,
-        );
-      });
-  }
+        if (version === undefined)
+          return printList(items, VERSION_COLUMNS, format, `${name} has no versions.`);
+        const found = items.find((v) => String(v.version) === version);
+        if (!found)
+          throw new CliError(
+            `${name} has no version ${version}`,
+            'notFound',
+            `It has: ${items.map((v) => v.version).join(', ')}`,
+          );
+        printOne(found.document, forPeople(format) ? 'yaml' : format);
+      },
+    );
 }

@@ -4,7 +4,8 @@ import type { Command } from 'commander';
 import { signIn } from '@wocloud/protocol/client.ts';
 import type { Session } from '@wocloud/protocol/views.ts';
 import { connect, DEFAULT_URL, forgetCredentials, readCredentials, saveCredentials } from '../credentials.ts';
-import { parseFormat, printOne } from '../output.ts';
+import { whole } from '../numbers.ts';
+import { many, outputOption, parseFormat, printOne } from '../output.ts';
 import { askSecret, askText } from '../prompt.ts';
 
 export function addSessionCommands(program: Command): void {
@@ -16,12 +17,13 @@ export function addSessionCommands(program: Command): void {
     .option('--days <n>', 'days until the token expires', '30')
     .action(
       async (url: string | undefined, options: { user?: string; passwordFile?: string; days: string }) => {
+        const days = whole(options.days, '--days', 1, 3650);
         const base = (url ?? readCredentials().url).replace(/\/+$/, '');
         const name = options.user ?? (await askText('User name', '--user'));
         const secret = await askSecret('Password', options.passwordFile);
-        const { token, session } = await exchange(base, name, secret, Number(options.days));
+        const { token, session } = await exchange(base, name, secret, days);
         saveCredentials({ url: base, token, user: session.user.name });
-        console.error(`Signed in to ${base} as ${session.user.name} for ${options.days} days.`);
+        console.error(`Signed in to ${base} as ${session.user.name} for ${many(days, 'day')}.`);
       },
     );
   program
@@ -44,7 +46,7 @@ export function addSessionCommands(program: Command): void {
   program
     .command('whoami')
     .description('who I am and what I may do')
-    .option('-o, --output <format>', 'yaml or json', 'yaml')
+    .addOption(outputOption('yaml'))
     .action(async (options: { output: string }) =>
       printOne(await connect().call('session.get'), parseFormat(options.output)),
     );

@@ -1,65 +1,103 @@
 // flows, trace: what talks to what, who stopped it, and what would happen.
-import { Option, type Command } from 'commander';
-import type { FlowQuery } from '@wocloud/protocol/api.ts';
+import type { Command } from 'commander';
+import {
+  FILTER_FIELDS,
+  LIST_FIELDS,
+  parseFilter,
+  type FlowFilter,
+  type ListField,
+} from '@wocloud/protocol/filter.ts';
+import { VERDICTS } from '@wocloud/protocol/flow.ts';
 import type { FlowView } from '@wocloud/protocol/views.ts';
+import { stringify } from 'yaml';
 import { connect } from '../credentials.ts';
 import { CliError, EXIT } from '../errors.ts';
 import { openEvents } from '../events.ts';
+import { whole } from '../numbers.ts';
 import {
   bytes,
   clean,
-  FORMATS,
+  forPeople,
+  moment,
+  outputOption,
   paint,
   parseFormat,
   printList,
   printOne,
+  width,
   type Color,
   type Column,
+  type Format,
 } from '../output.ts';
 
-const VERDICT_COLOR: Record<string, Color> = {
+export const VERDICT_COLOR: Record<string, Color> = {
   allowed: 'green',
   dropped: 'red',
   rejected: 'red',
   observed: 'dim',
 };
 
-const end = (e: FlowView['src'], port: boolean) => {
+export const endName = (e: FlowView['src'], port: boolean): string => {
   const name = e.name ?? e.ip;
   return port && e.port ? (name.includes(':') ? `[${name}]:${e.port}` : `${name}:${e.port}`) : name;
 };
 
-/** One flow as one line, read like a sentence: time, verdict, tenant, source → destination, rule, bytes. */
-export function flowLine(flow: FlowView): string {
-  const time = new Date(flow.time).toLocaleTimeString('en-GB', { hour12: false });
-  const tenant =
-    flow.src.tenant === flow.dst.tenant || !flow.dst.tenant
-      ? (flow.src.tenant ?? '-')
-      : `${flow.src.tenant ?? '-'}→${flow.dst.tenant}`;
-  const icmp = flow.protocol.startsWith('icmp');
-  const parts = [
-    time,
-    paint(flow.verdict.padEnd(8), VERDICT_COLOR[flow.verdict]),
-    flow.kind.padEnd(6),
-    clean(tenant).padEnd(8),
-    clean(`${end(flow.src, false)} → ${end(flow.dst, !icmp)} ${flow.protocol}`),
-    clean(flow.rule || '-'),
-    bytes(flow.bytesOut + flow.bytesIn),
-  ];
-  if (flow.stagedVerdict !== 'none')
-    parts.push(paint(clean(`staged: ${flow.stagedVerdict} by ${flow.stagedRule}`), 'yellow'));
-  return parts.join('  ');
+/** The tenants of both ends, one when they are the same. */
+const tenants = ({ src, dst }: FlowView) =>
+  [...new Set([src.tenant, dst.tenant].filter((t) => t !== null))].join('→') || '-';
+
+/** What became of it: nothing is counted before a connection's first bytes were. */
+const outcome = (f: FlowView) =>
+  f.kind === 'drop'
+    ? 'refused'
+    : f.kind === 'start'
+      ? 'new'
+      : `${bytes(f.bytesOut + f.bytesIn)}${f.end ? '' : ' so far'}`;
+
+/** Columns of `flows -f`: they widen as longer names come by, and never jump back. */
+export class FlowLines {
+  readonly #widths = [8, 10, 28, 20];
+
+  /** One flow as one line: time, verdict, tenant, source → destination:port, rule, bytes. */
+  line(flow: FlowView): string {
+    const port = !flow.protocol.startsWith('icmp');
+    const cells = [
+      flow.verdict,
+      tenants(flow),
+      `${endName(flow.src, false)} → ${endName(flow.dst, port)} ${flow.protocol}`,
+      flow.rule || '-',
+    ].map(clean);
+    const [verdict = '', ...rest] = cells.map((cell, i) => {
+      this.#widths[i] = Math.min(MOST, Math.max(this.#widths[i] ?? 0, width(cell)));
+      return cell + ' '.repeat(Math.max(0, this.#widths[i] - width(cell)));
+    });
+    const staged =
+      flow.stagedVerdict === 'none' ? '' : clean(`  staged: ${flow.stagedVerdict} by ${flow.stagedRule}`);
+    return [
+      moment(flow.time).slice(11),
+      paint(verdict, VERDICT_COLOR[flow.verdict]),
+      ...rest,
+      outcome(flow) + paint(staged, 'yellow'),
+    ]
+      .join('  ')
+      .trimEnd();
+  }
 }
+const MOST = 60;
 
 const COLUMNS = [
-  { title: 'TIME', value: (f: FlowView) => new Date(f.time).toISOString().replace('T', ' ').slice(0, 19) },
+  { title: 'STARTED', value: (f: FlowView) => moment(f.start), whole: true },
   { title: 'VERDICT', value: (f) => f.verdict, color: (f) => VERDICT_COLOR[f.verdict] },
-  { title: 'TENANT', value: (f) => f.src.tenant ?? f.dst.tenant ?? '' },
-  { title: 'SOURCE', value: (f) => end(f.src, false) },
-  { title: 'DESTINATION', value: (f) => end(f.dst, !f.protocol.startsWith('icmp')) },
+  { title: 'TENANT', value: tenants },
+  { title: 'SOURCE', value: (f) => endName(f.src, false) },
+  { title: 'DESTINATION', value: (f) => endName(f.dst, !f.protocol.startsWith('icmp')) },
   { title: 'PROTOCOL', value: (f) => f.protocol },
   { title: 'RULE', value: (f) => f.rule },
-  { title: 'BYTES', value: (f) => bytes(f.bytesOut + f.bytesIn), align: 'right' },
+  {
+    title: 'BYTES',
+    value: (f) => (f.kind === 'drop' || f.kind === 'start' ? '' : bytes(f.bytesOut + f.bytesIn)),
+    align: 'right',
+  },
   { title: 'STATE', value: (f) => (f.kind === 'drop' ? 'refused' : f.end ? 'ended' : 'open'), wide: true },
   {
     title: 'STAGED',
@@ -70,6 +108,16 @@ const COLUMNS = [
   { title: 'HOST', value: (f) => f.host, wide: true },
 ] satisfies Column<FlowView>[];
 
+/** The day is said only where it is not today for all of them, or everything is asked for. */
+function columnsFor(rows: readonly FlowView[], format: Format): Column<FlowView>[] {
+  const today = moment(new Date().toISOString()).slice(0, 10);
+  if (format === 'wide' || rows.some((f) => !moment(f.start).startsWith(today))) return COLUMNS;
+  return [{ title: 'STARTED', value: (f) => moment(f.start).slice(11), whole: true }, ...COLUMNS.slice(1)];
+}
+
+/** One telling of a flow: its start, an update, its end. */
+const occurrence = (flow: FlowView): string => `${flow.id} ${flow.kind} ${flow.time}`;
+
 interface FlowOptions {
   follow?: boolean;
   output: string;
@@ -77,73 +125,86 @@ interface FlowOptions {
   [field: string]: unknown;
 }
 
-const FIELDS = [
-  'vm',
-  'from',
-  'to',
-  'ip',
-  'port',
-  'protocol',
-  'verdict',
-  'staged',
-  'rule',
-  'network',
-  'host',
-  'tenant',
-] as const;
+const FIELDS: Record<ListField, string> = {
+  vm: 'either end is this VM',
+  from: 'source VM, group or address',
+  to: 'destination VM, group or address',
+  ip: 'either address (or prefix)',
+  port: 'destination port or range',
+  protocol: 'tcp, udp, icmp, …',
+  verdict: VERDICTS.join(', '),
+  staged: 'what staged policies would do: allowed, dropped, rejected, none',
+  rule: 'rule or policy that decided',
+  network: 'network',
+  host: 'host',
+  tenant: 'tenant of either end',
+};
 
-function queryOf(options: FlowOptions): FlowQuery {
-  const query: Record<string, unknown> = {};
-  for (const field of FIELDS) if (options[field] !== undefined) query[field] = options[field];
-  for (const field of ['since', 'until']) if (options[field] !== undefined) query[field] = options[field];
-  return query as FlowQuery;
+/** The filter of flows, as flags and as the words of the console's filter bar. */
+export function addFlowFilter(command: Command, since: string): Command {
+  command
+    .option('--since <when>', 'from: 90s, 15m, 24h, 7d or an RFC 3339 time', since)
+    .option('--until <when>', 'until');
+  for (const field of LIST_FIELDS) command.option(`--${field} <value...>`, FIELDS[field]);
+  return command;
+}
+
+/** Flags and words → what is asked for; words win over the flag of the same field. @throws CliError */
+export function flowQuery(words: readonly string[], options: Record<string, unknown>): FlowFilter {
+  const { query, errors } = parseFilter(words.join(' '));
+  const [first] = errors;
+  if (first) throw new CliError(first.message, 'usage', 'See how: wocloud help filters');
+  const flags = FILTER_FIELDS.flatMap((field) =>
+    options[field] === undefined ? [] : [[field, options[field]]],
+  );
+  return { ...Object.fromEntries(flags), ...query };
 }
 
 export function addTrafficCommands(program: Command): void {
   const flows = program
-    .command('flows')
-    .description('connections and refused packets, newest last; a value starting with ! excludes')
+    .command('flows [filter...]')
+    .description(
+      'connections and refused packets, newest last; by flags or as in the console: vm:web-1 verdict:dropped (wocloud help filters)',
+    )
     .option('-f, --follow', 'go on showing new ones')
-    .option('--since <when>', 'from: 90s, 15m, 24h, 7d or an RFC 3339 time', '15m')
-    .option('--until <when>', 'until')
     .option('-n, --limit <n>', 'at most', '100')
-    .addOption(new Option('-o, --output <format>', FORMATS.join(', ')).default('table'));
-  const words: Record<(typeof FIELDS)[number], string> = {
-    vm: 'either end is this VM',
-    from: 'source VM, group or address',
-    to: 'destination VM, group or address',
-    ip: 'either address (or prefix)',
-    port: 'destination port or range',
-    protocol: 'tcp, udp, icmp, …',
-    verdict: 'allowed, dropped, rejected, observed',
-    staged: 'what staged policies would do',
-    rule: 'rule or policy that decided',
-    network: 'network',
-    host: 'host',
-    tenant: 'tenant of either end',
-  };
-  for (const field of FIELDS) flows.option(`--${field} <value...>`, words[field]);
-  flows.action(async (options: FlowOptions) => {
-    const client = connect();
+    .addOption(outputOption());
+  addFlowFilter(flows, '15m').action(async (words: string[], options: FlowOptions) => {
     const format = parseFormat(options.output);
-    const limit = Number(options.limit);
-    if (!Number.isInteger(limit) || limit < 1 || limit > 1000)
-      throw new CliError(`--limit ${options.limit} is not a number from 1 to 1000`, 'usage', '');
-    const query = queryOf(options);
-    const print = (flow: FlowView) =>
-      console.log(format === 'table' || format === 'wide' ? flowLine(flow) : JSON.stringify(flow));
-    const { items } = await client.call('flows.list', { query: { ...query, limit } });
-    const rows = items.toReversed();
-    if (!options.follow)
-      return printList(rows, COLUMNS, format, 'No flows in this time. A longer one: --since 24h');
-    rows.forEach(print);
+    const limit = whole(options.limit, '--limit', 1, 1000);
+    const query = flowQuery(words, options);
+    const client = connect();
+    const lines = new FlowLines();
+    const print = (flow: FlowView) => {
+      if (forPeople(format)) console.log(lines.line(flow));
+      else if (format === 'yaml') process.stdout.write(`---\n${stringify(flow)}`);
+      else console.log(JSON.stringify(flow));
+    };
+    const list = async () =>
+      (await client.call('flows.list', { query: { ...query, limit } })).items.toReversed();
+    if (!options.follow) {
+      const rows = await list();
+      return printList(
+        rows,
+        columnsFor(rows, format),
+        format,
+        'No flows in this time. A longer one: --since 24h',
+      );
+    }
     const stop = new AbortController();
     process.once('SIGINT', () => stop.abort());
     const { since: _, until: __, ...live } = query;
     try {
-      for await (const event of openEvents(client, { ...live, topics: ['flow'] }, stop.signal)) {
-        if (event.topic === 'flow') print(event.data);
-        else if (event.topic === 'lost')
+      // Watching begins before the past is read: between the two nothing is missed, and what is in both is shown once.
+      const events = await openEvents(client, { ...live, topics: ['flow'] }, stop.signal);
+      const past = await list();
+      const shown = new Set(past.map(occurrence));
+      // A live log is in the order in which things happened, not in which connections began.
+      past.toSorted((a, b) => a.time.localeCompare(b.time)).forEach(print);
+      for await (const event of events) {
+        if (event.topic === 'flow') {
+          if (!shown.delete(occurrence(event.data))) print(event.data);
+        } else if (event.topic === 'lost')
           console.error(
             paint(`… ${event.data.count} not shown: this terminal is slower than the flows`, 'yellow'),
           );
@@ -161,13 +222,14 @@ export function addTrafficCommands(program: Command): void {
       'the verdict for a packet, the rule, where and why: wocloud trace web-1 db-1 tcp/5432; exit 0 allowed, 1 not',
     )
     .option('--network <id>', 'which network, when both are on several')
-    .addOption(new Option('-o, --output <format>', 'table, json, yaml').default('table'))
+    .addOption(outputOption())
     .action(
       async (src: string, dst: string, service: string, options: { network?: string; output: string }) => {
+        const format = parseFormat(options.output);
         const trace = await connect().call('trace.create', {
           body: { src, dst, service, ...(options.network ? { network: options.network } : {}) },
         });
-        if (options.output !== 'table') printOne(trace, parseFormat(options.output));
+        if (!forPeople(format)) printOne(trace, format);
         else {
           console.log(
             `${paint(trace.verdict, VERDICT_COLOR[trace.verdict] ?? 'yellow')}  ${clean(trace.rule)}`,

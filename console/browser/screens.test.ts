@@ -1,7 +1,9 @@
 // Each screen stands with real data, in both languages, light and dark, without a violation axe-core knows of.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import type { Command } from 'commander';
 import type { Page } from 'playwright-core';
+import { makeProgram } from '../../cli/main.ts';
 import { House, goTo, settled, violations } from './harness.ts';
 
 let house: House;
@@ -39,6 +41,74 @@ const untranslated = (page: Page) =>
       .map((e) => e.innerText.trim())
       .filter((text) => /[A-Za-z]{4,} [a-z]{2,} [a-z]{2,}/.test(text)),
   );
+
+/** Whether the command line client takes a command as it stands, without running it. */
+function understands(command: string): boolean {
+  const words = [...command.matchAll(/'([^']*)'|(\S+)/g)].map((m) => m[1] ?? m[2] ?? '');
+  const program = makeProgram().configureOutput({ outputError: () => {}, writeErr: () => {} });
+  const stub = (c: Command): void => {
+    c.action(() => {}).commands.forEach(stub);
+    c.configureOutput({ outputError: () => {}, writeErr: () => {}, writeOut: () => {} });
+  };
+  program.commands.forEach(stub);
+  try {
+    program.parse(words, { from: 'user' });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Screens and panels each of which shows the command that does the same. */
+const COMMANDS = [
+  ...SCREENS.map(([path]) => path).filter((path) => path !== '/nowhere'),
+  '/audit?changes=1&who=admin',
+  '/alerts?state=acknowledged&q=forged address',
+  '/policies/acme/web',
+  '/policies/acme/web?tab=document',
+  '/policies/acme/web?tab=diff',
+  '/policies/acme/web?tab=history',
+  '/flows?q=vm:web-1 -port:22 verdict:dropped',
+  '/trace?src=web-1&dst=db-1&service=tcp/5432',
+  '/vms?panel=vm:web-1',
+  '/flows?panel=rule:acme/web/https-in',
+];
+
+test('every command that the console shows is one that the client takes', async () => {
+  const page = await house.visit('/');
+  const wrong: string[] = [];
+  const seen = new Set<string>();
+  for (const path of COMMANDS) {
+    await goTo(page, path);
+    await settled(page);
+    for (const text of await page.getByTestId('cli').allTextContents()) {
+      const [program = '', ...rest] = text.split(' ');
+      // What is said of libvirt itself is its own client's.
+      if (program === 'virsh' || seen.has(text)) continue;
+      seen.add(text);
+      if (program !== 'wocloud' || !understands(rest.join(' '))) wrong.push(`${path}: ${text}`);
+    }
+  }
+  await page.context().close();
+  assert.equal(understands('get vms --never-was'), false);
+  assert.ok(seen.size > 20, [...seen].join('\n'));
+  assert.deepEqual(wrong, []);
+});
+
+test('no screen is wider than the window, from a desk to a telephone', async () => {
+  for (const width of [1440, 1024, 400]) {
+    const page = await house.visit('/', { width });
+    const wide: string[] = [];
+    for (const [path] of SCREENS) {
+      await goTo(page, path);
+      await settled(page);
+      const over = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
+      if (over > 1) wide.push(`${path} at ${width}: ${over} pixels too wide`);
+    }
+    await page.context().close();
+    assert.deepEqual(wide, []);
+  }
+});
 
 // What axe-core judges by language (names) and by theme (contrast) is each judged once on every screen.
 for (const [language, theme] of [

@@ -74,7 +74,9 @@ test('a late screen shows a skeleton; one that cannot be read says why, and trie
       await late;
       await refuse(route);
     });
-    await page.waitForSelector('[data-testid="loading"]');
+    await page.waitForSelector('[data-testid="loading"]').catch((cause: unknown) => {
+      throw new Error(`${path} shows no skeleton`, { cause });
+    });
     answer();
     const failure = page.locator('.failure').first();
     await failure.waitFor().catch((cause: unknown) => {

@@ -25,32 +25,59 @@ before(async () => {
 });
 after(() => p.close());
 
+const NOW = new Date('2026-05-01T12:00:00Z');
 const well = {
-  vms: { total: 2, running: 2, enforced: 1, observed: 1, unprotected: 0 },
+  vms: { total: 7, running: 7, enforced: 7, observed: 0, unprotected: 0 },
   hosts: { total: 1, connected: 1, behind: 0 },
   alerts: { open: 0, critical: 0 },
   flows: { lastMinute: 0, dropped: 0, lost: 0 },
   policies: { total: 0, unpublished: 0 },
+  lastPublication: { id: 4, at: '2026-05-01T11:57:30Z', by: 'sec', state: 'published' },
 };
 
-test('one sentence says whether all is well, in both languages', () => {
-  assert.deepEqual(say(well), {
+test('one sentence says with numbers how things stand and what needs a person, in both languages', () => {
+  assert.deepEqual(say(well, NOW), {
     healthy: true,
     sentence: {
-      en: 'All is well: 2 VMs running, 1 enforced, 1 observed.',
-      'zh-CN': '一切正常：2 台虚拟机运行中，1 台已强制执行，1 台观察中。',
+      en: '7 VMs on 1 host, all enforced as published 2 minutes ago; nothing needs you.',
+      'zh-CN': '1 台宿主机上的 7 台虚拟机，全部按 2 分钟前发布的策略强制防护；没有需要处理的事项。',
     },
   });
-  const bad = say({
-    ...well,
-    hosts: { total: 3, connected: 2, behind: 1 },
-    alerts: { open: 2, critical: 1 },
+  const alert = say({ ...well, alerts: { open: 1, critical: 0 } }, NOW);
+  assert.deepEqual(alert, {
+    healthy: false,
+    sentence: {
+      en: '7 VMs on 1 host, all enforced as published 2 minutes ago; 1 alert needs you.',
+      'zh-CN': '1 台宿主机上的 7 台虚拟机，全部按 2 分钟前发布的策略强制防护；1 条告警待处理。',
+    },
   });
+});
+
+test('the sentence never says "as published" of a host that has not proven it', () => {
+  const bad = say(
+    { ...well, hosts: { total: 3, connected: 2, behind: 1 }, alerts: { open: 3, critical: 1 } },
+    NOW,
+  );
   assert.equal(bad.healthy, false);
   assert.equal(
     bad.sentence.en,
-    'Needs attention: 1 critical alert, 1 host not connected, 1 host behind the plan.',
+    '7 VMs on 3 hosts, all enforced, last published 2 minutes ago; ' +
+      '1 critical alert needs you, 1 host not connected, 1 host behind the plan, 2 other alerts need you.',
   );
+  const mixed = { total: 7, running: 6, enforced: 3, observed: 2, unprotected: 1 };
+  assert.equal(
+    say({ ...well, vms: mixed, lastPublication: null }, NOW).sentence.en,
+    '7 VMs on 1 host, 3 enforced, 2 only observed, 1 unprotected, 1 not running, nothing published yet; ' +
+      '1 VM unprotected.',
+  );
+});
+
+test('the age in the sentence is in the largest unit that fits', () => {
+  const after = (ms: number) => say(well, new Date(Date.parse(well.lastPublication.at) + ms)).sentence;
+  assert.match(after(30_000).en, /as published just now;/);
+  assert.match(after(60_000).en, /as published 1 minute ago;/);
+  assert.match(after(3 * 3_600_000).en, /as published 3 hours ago;/);
+  assert.match(after(50 * 3_600_000)['zh-CN'], /按 2 天前发布/);
 });
 
 test('before any host has joined, that is what it says', async () => {

@@ -17,7 +17,7 @@ export type CountFlows = (
 const ACTIVE = new Set(['running', 'blocked', 'paused']);
 
 export function statusHandlers(
-  { db, log }: Context,
+  { db, log, now }: Context,
   directory: () => Directory,
   countFlows: CountFlows,
   hostsOf: HostsOf,
@@ -56,12 +56,9 @@ export function statusHandlers(
         alerts,
         flows: { ...flows, lost: lost?.lost ?? 0 },
         policies: policies ?? { total: 0, unpublished: 0 },
-      };
-      return {
-        ...say(counts),
-        ...counts,
         lastPublication: last ? { id: last.id, at: last.at, by: last.by, state: last.state } : null,
       };
+      return { ...say(counts, now()), ...counts };
     },
   };
 
@@ -89,51 +86,93 @@ function countVms(directory: Directory, scope: Scope): Overview['vms'] {
   return counts;
 }
 
-type Counts = Pick<Overview, 'vms' | 'hosts' | 'alerts' | 'flows' | 'policies'>;
+type Counts = Pick<Overview, 'vms' | 'hosts' | 'alerts' | 'flows' | 'policies' | 'lastPublication'>;
+type Said = Record<'en' | 'zh-CN', string>;
 
-/** The sentence an operator reads first: the worst thing, or that all is well. */
-export function say({ vms, hosts, alerts }: Counts): Pick<Overview, 'sentence' | 'healthy'> {
-  const many = (n: number, one: string, more = `${one}s`) => `${n} ${n === 1 ? one : more}`;
-  const silent = hosts.total - hosts.connected;
-  const troubles: [boolean, string, string][] = [
-    [alerts.critical > 0, many(alerts.critical, 'critical alert'), `${alerts.critical} 条严重告警`],
-    [silent > 0, `${many(silent, 'host')} not connected`, `${silent} 台主机未连接`],
-    [
-      hosts.behind > 0,
-      `${many(hosts.behind, 'host')} behind the plan`,
-      `${hosts.behind} 台主机未达到期望状态`,
-    ],
-    [
-      vms.unprotected > 0,
-      `${many(vms.unprotected, 'VM')} unprotected`,
-      `${vms.unprotected} 台虚拟机未受保护`,
-    ],
-    [
-      alerts.critical === 0 && alerts.open > 0,
-      many(alerts.open, 'open alert'),
-      `${alerts.open} 条未处理告警`,
-    ],
-  ];
-  const found = troubles.filter(([holds]) => holds);
-  const healthy = found.length === 0;
+const many = (n: number, one: string, more = `${one}s`) => `${n} ${n === 1 ? one : more}`;
+
+/** The sentence an operator reads first: what there is, as of when it is enforced, and what needs a person. */
+export function say(counts: Counts, now: Date): Pick<Overview, 'sentence' | 'healthy'> {
+  const { vms, hosts } = counts;
+  const needs = troubles(counts);
+  const healthy = needs.length === 0;
   if (hosts.total === 0 && vms.total === 0 && healthy)
-    return {
-      healthy,
-      sentence: { en: 'No host has joined yet.', 'zh-CN': '尚无主机加入。' },
-    };
-  if (!healthy)
-    return {
-      healthy,
-      sentence: {
-        en: `Needs attention: ${found.map(([, en]) => en).join(', ')}.`,
-        'zh-CN': `需要关注：${found.map(([, , zh]) => zh).join('，')}。`,
-      },
-    };
+    return { healthy, sentence: { en: 'No host has joined yet.', 'zh-CN': '尚无宿主机接入。' } };
+  const standing = protection(counts, now);
+  const say = (language: keyof Said, none: string, comma: string) =>
+    needs.map((n) => n[language]).join(comma) || none;
   return {
     healthy,
     sentence: {
-      en: `All is well: ${many(vms.running, 'VM')} running, ${vms.enforced} enforced, ${vms.observed} observed.`,
-      'zh-CN': `一切正常：${vms.running} 台虚拟机运行中，${vms.enforced} 台已强制执行，${vms.observed} 台观察中。`,
+      en: `${many(vms.total, 'VM')} on ${many(hosts.total, 'host')}, ${standing.en}; ${say('en', 'nothing needs you', ', ')}.`,
+      'zh-CN': `${hosts.total} 台宿主机上的 ${vms.total} 台虚拟机，${standing['zh-CN']}；${say('zh-CN', '没有需要处理的事项', '，')}。`,
     },
   };
+}
+
+/** How the VMs stand, and since which publication. */
+function protection({ vms, hosts, lastPublication: last }: Counts, now: Date): Said {
+  const { total, enforced, observed, unprotected } = vms;
+  const idle = total - enforced - observed - unprotected;
+  const en: string[] = [];
+  const zh: string[] = [];
+  const add = (n: number, word: string, chinese: string) => {
+    if (n === 0) return;
+    en.push(n === total ? `all ${word}` : `${n} ${word}`);
+    zh.push(n === total ? `全部${chinese}` : `${n} 台${chinese}`);
+  };
+  add(enforced, 'enforced', '已强制防护');
+  add(observed, 'only observed', '仅观察');
+  add(unprotected, 'unprotected', '未防护');
+  add(idle, 'not running', '未运行');
+  if (!last)
+    return { en: [...en, 'nothing published yet'].join(', '), 'zh-CN': [...zh, '尚未发布策略'].join('，') };
+  const at = ago(Date.parse(last.at), now.getTime());
+  // "As published" is said only when every host has proven it.
+  const proven = hosts.behind === 0 && hosts.connected === hosts.total && last.state === 'published';
+  if (proven && total > 0 && enforced === total)
+    return { en: `all enforced as published ${at.en}`, 'zh-CN': `全部按${at['zh-CN']}发布的策略强制防护` };
+  return {
+    en: [...en, `last published ${at.en}`].join(', '),
+    'zh-CN': [...zh, `最近一次发布于${at['zh-CN']}`].join('，'),
+  };
+}
+
+/** What needs a person, the worst first. */
+function troubles({ vms, hosts, alerts }: Counts): Said[] {
+  const silent = hosts.total - hosts.connected;
+  const rest = alerts.open - alerts.critical;
+  const found: [number, string, string][] = [
+    [
+      alerts.critical,
+      `${many(alerts.critical, 'critical alert')} ${alerts.critical === 1 ? 'needs' : 'need'} you`,
+      `${alerts.critical} 条严重告警待处理`,
+    ],
+    [silent, `${many(silent, 'host')} not connected`, `${silent} 台宿主机未连接`],
+    [hosts.behind, `${many(hosts.behind, 'host')} behind the plan`, `${hosts.behind} 台宿主机落后于期望状态`],
+    [vms.unprotected, `${many(vms.unprotected, 'VM')} unprotected`, `${vms.unprotected} 台虚拟机未防护`],
+    [
+      rest,
+      `${many(rest, alerts.critical > 0 ? 'other alert' : 'alert')} ${rest === 1 ? 'needs' : 'need'} you`,
+      `${alerts.critical > 0 ? '另有 ' : ''}${rest} 条告警待处理`,
+    ],
+  ];
+  return found.filter(([n]) => n > 0).map(([, en, zh]) => ({ en, 'zh-CN': zh }));
+}
+
+const UNITS: [Intl.RelativeTimeFormatUnit, number, string][] = [
+  ['day', 86_400_000, '天'],
+  ['hour', 3_600_000, '小时'],
+  ['minute', 60_000, '分钟'],
+];
+const RELATIVE = new Intl.RelativeTimeFormat('en', { numeric: 'always' });
+
+/** How long ago, in the largest unit that fits. */
+function ago(at: number, now: number): Said {
+  const passed = Math.max(0, now - at);
+  for (const [unit, ms, chinese] of UNITS) {
+    const n = Math.floor(passed / ms);
+    if (n > 0) return { en: RELATIVE.format(-n, unit), 'zh-CN': ` ${n} ${chinese}前` };
+  }
+  return { en: 'just now', 'zh-CN': '刚刚' };
 }

@@ -18,6 +18,7 @@ import { useMay } from '../session/session.tsx';
 import { StateWord } from '../state/StateWord.tsx';
 import { Age } from '../time/Age.tsx';
 import { fixedRange } from '../time/range.ts';
+import { alertAdvice, alertTitle } from './titles.ts';
 
 export default function AlertPanel({ id }: { id: string }) {
   const { t } = useWords();
@@ -38,6 +39,7 @@ function Shown({ of: alert }: { of: Alert }) {
   const [note, setNote] = useState('');
   const update = useAct('alerts.update', ['alerts.list', 'alerts.get', 'status.get']);
   const around = fixedRange(Date.parse(alert.firstSeen) - AROUND_MS, Date.parse(alert.lastSeen) + AROUND_MS);
+  const advice = alertAdvice(alert.kind, language);
   const turn = (state: Alert['state']) =>
     update.mutate(
       { params: { id: alert.id }, body: { state, ...(note ? { note } : {}) } },
@@ -46,7 +48,7 @@ function Shown({ of: alert }: { of: Alert }) {
   return (
     <>
       <div className="panel-title">
-        <h2>{alert.title}</h2>
+        <h2>{alertTitle(alert, language)}</h2>
         <StateWord state={alert.severity} />
         <StateWord state={alert.state} />
       </div>
@@ -77,22 +79,9 @@ function Shown({ of: alert }: { of: Alert }) {
           alert.note ? [t('alerts.note'), alert.note] : null,
         ]}
       />
-      <Section title={t('alerts.evidence')}>
-        <Evidence of={alert.evidence} />
-        {alert.vm && may('flow.read') ? (
-          <Link
-            to={address('/flows', {
-              q: `vm:${alert.vmName ?? alert.vm}`,
-              since: around.since,
-              until: around.until,
-            })}
-          >
-            {t('alerts.flows')}
-          </Link>
-        ) : null}
-      </Section>
+      {advice ? <p className="panel-advice">{advice}</p> : null}
       {may('alert.write') ? (
-        <Section title={t('alerts.state')}>
+        <Section title={t('alerts.handle')}>
           {update.error ? <Failure error={update.error} title={t('screen.actFailed')} /> : null}
           <FormGroup label={t('alerts.noteLabel')} fieldId="note">
             <TextArea id="note" rows={2} value={note} onChange={(_, v) => setNote(v)} />
@@ -113,12 +102,47 @@ function Shown({ of: alert }: { of: Alert }) {
           </div>
         </Section>
       ) : null}
+      <Section title={t('alerts.evidence')}>
+        <Evidence of={alert.evidence} />
+        {alert.vm && may('flow.read') ? (
+          <Link
+            to={address('/flows', {
+              q: `vm:${alert.vmName ?? alert.vm}`,
+              since: around.since,
+              until: around.until,
+            })}
+          >
+            {t('alerts.flows')}
+          </Link>
+        ) : null}
+      </Section>
       <Cli
         command={`wocloud alerts ${COMMANDS[alert.state === 'open' ? 'acknowledged' : 'open']} ${alert.id}`}
       />
     </>
   );
 }
+
+/** Evidence that people know by a name; the rest keeps the name it was reported by. */
+const EVIDENCE = [
+  'nic',
+  'tap',
+  'bytes',
+  'ownMac',
+  'message',
+  'protocol',
+  'claimedIp',
+  'claimedMac',
+  'etherType',
+  'sourceMac',
+  'sourcePort',
+  'destination',
+  'destinationMac',
+  'destinationPort',
+  'ownAddresses',
+  'target',
+  'reason',
+] as const;
 
 function Evidence({ of }: { of: Alert['evidence'] }) {
   const { t } = useWords();
@@ -129,7 +153,11 @@ function Evidence({ of }: { of: Alert['evidence'] }) {
       of={entries.map(([name, value]) => {
         const text = typeof value === 'object' ? JSON.stringify(value) : String(value);
         const isRule = name === 'rule' && readRule(text);
-        return [name, isRule ? <RuleName id={text} /> : <span className="mono">{text}</span>] as const;
+        const label = EVIDENCE.find((key) => key === name);
+        return [
+          label ? t(`alerts.ev_${label}`) : name,
+          isRule ? <RuleName id={text} /> : <span className="mono">{text}</span>,
+        ] as const;
       })}
     />
   );

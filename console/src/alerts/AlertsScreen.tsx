@@ -10,14 +10,25 @@ import { usePanel } from '../panel/object.ts';
 import { ObjectLink } from '../panel/ObjectLink.tsx';
 import { useChange, useParam } from '../screen/address.ts';
 import { Empty } from '../screen/Answers.tsx';
+import { quoted } from '../screen/quoted.ts';
 import { Screen } from '../screen/Screen.tsx';
 import { StateWord } from '../state/StateWord.tsx';
 import type { Column } from '../table/DataTable.tsx';
 import { ListTable } from '../table/ListTable.tsx';
 import { Age } from '../time/Age.tsx';
+import { alertTitle } from './titles.ts';
 
 function Times({ value }: { value: number }) {
   return <>{count(value, useWords().language)}</>;
+}
+
+function What({ of: alert }: { of: Alert }) {
+  const title = alertTitle(alert, useWords().language);
+  return (
+    <ObjectLink kind="alert" id={alert.id} inGrid title={title}>
+      {title}
+    </ObjectLink>
+  );
 }
 
 const COLUMNS: readonly Column<Alert>[] = [
@@ -41,17 +52,13 @@ const COLUMNS: readonly Column<Alert>[] = [
     title: 'alerts.what',
     width: 260,
     grow: 3,
-    cell: (a) => (
-      <ObjectLink kind="alert" id={a.id} inGrid title={a.title}>
-        {a.title}
-      </ObjectLink>
-    ),
+    cell: (a) => <What of={a} />,
     sort: (a) => a.title,
   },
   {
     key: 'kind',
     title: 'alerts.kind',
-    width: 130,
+    width: 150,
     cell: (a) => <span className="mono">{a.kind}</span>,
     sort: (a) => a.kind,
     filter: (a) => ({ field: 'kind', value: a.kind }),
@@ -59,8 +66,7 @@ const COLUMNS: readonly Column<Alert>[] = [
   {
     key: 'where',
     title: 'alerts.where',
-    width: 120,
-    grow: 1,
+    width: 170,
     cell: (a) => [a.vmName, a.hostName].filter(Boolean).join(' · '),
     sort: (a) => a.vmName ?? a.hostName,
   },
@@ -89,6 +95,9 @@ const COLUMNS: readonly Column<Alert>[] = [
   },
 ];
 
+/** One state at a time needs no column for it. */
+const SHOWN = COLUMNS.filter((c) => !c.optional).map((c) => c.key);
+
 export default function AlertsScreen() {
   const { t } = useWords();
   const change = useChange();
@@ -108,7 +117,7 @@ export default function AlertsScreen() {
     <Screen
       title={t('alerts.title')}
       answer={t('alerts.answer')}
-      cli={`wocloud alerts${all ? ' --all' : ''}${kind ? ` --kind ${kind}` : ''}`}
+      cli={`wocloud alerts${all ? ' --all' : state === 'open' ? '' : ` --state ${state}`}${kind ? ` --kind ${kind}` : ''}${q ? ` --find ${quoted(q)}` : ''}`}
       fill
       toolbar={
         <>
@@ -139,6 +148,7 @@ export default function AlertsScreen() {
       <ListTable
         label={t('alerts.title')}
         columns={COLUMNS}
+        shown={all ? SHOWN : SHOWN.filter((key) => key !== 'state')}
         pages={pages}
         rows={state ? pages.items.filter((a) => a.state === state) : pages.items}
         rowKey={(a) => a.id}

@@ -51,7 +51,7 @@ export function usePages<I extends ListId>(
   const result = useInfiniteQuery({
     queryKey: keyOf(id, input),
     queryFn: async ({ signal, pageParam }) => {
-      const query = { ...(input.query as object | undefined), ...(pageParam ? { cursor: pageParam } : {}) };
+      const query = { ...input.query, ...(pageParam ? { cursor: pageParam } : {}) };
       const answer = await api.call(id, { ...input, query, signal } as never);
       return answer as { items: ItemOf<I>[]; next: string | null };
     },

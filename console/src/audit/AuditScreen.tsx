@@ -1,7 +1,8 @@
 // Who did what in the time range, and whether the log is whole.
-import { Alert, Button } from '@patternfly/react-core';
+import { Alert, Button, Checkbox } from '@patternfly/react-core';
+import { OPERATIONS, type OperationId } from '@wocloud/protocol/api.ts';
 import type { AuditEntry } from '@wocloud/protocol/views.ts';
-import { useState } from 'react';
+import { useMemo, useState } from 'react';
 import { useCall, usePages } from '../api/calls.ts';
 import { Find } from '../filter/Find.tsx';
 import { count } from '../format/bytes.ts';
@@ -17,7 +18,22 @@ import { Clock } from '../time/Age.tsx';
 import { rangeQuery } from '../time/range.ts';
 import { useRange } from '../time/useRange.ts';
 
-const detailText = (e: AuditEntry) => (Object.keys(e.detail).length ? JSON.stringify(e.detail) : '');
+/** Details as `name value`, the way people write them down. */
+const detailText = (e: AuditEntry) =>
+  Object.entries(e.detail)
+    .map(([name, value]) => `${name} ${typeof value === 'string' ? value : JSON.stringify(value)}`)
+    .join(' · ');
+
+/** Looking is audited as well; most questions are about what was changed, or tried in vain. */
+const isRead = (e: AuditEntry) => {
+  // A page that is opened asks who one is; not being signed in yet is no attempt at anything.
+  if (e.operation === 'session.get') return true;
+  if (e.outcome !== 'allowed' || !Object.hasOwn(OPERATIONS, e.operation)) return false;
+  return e.operation === 'trace.create' || OPERATIONS[e.operation as OperationId].method === 'GET';
+};
+
+/** So many entries are read to find those that changed something. */
+const READ_THROUGH = 5000;
 
 const COLUMNS: readonly Column<AuditEntry>[] = [
   { key: 'index', title: 'audit.index', width: 80, align: 'end', always: true, cell: (e) => e.index },
@@ -49,7 +65,12 @@ const COLUMNS: readonly Column<AuditEntry>[] = [
     ),
     filter: (e) => (e.object ? { field: 'object', value: e.object } : null),
   },
-  { key: 'outcome', title: 'audit.outcome', width: 110, cell: (e) => <StateWord state={e.outcome} /> },
+  {
+    key: 'outcome',
+    title: 'audit.outcome',
+    width: 110,
+    cell: (e) => <StateWord state={e.outcome === 'allowed' ? 'done' : e.outcome} />,
+  },
   { key: 'status', title: 'audit.status', width: 76, align: 'end', cell: (e) => e.status },
   {
     key: 'detail',
@@ -89,23 +110,30 @@ export default function AuditScreen() {
   const [range] = useRange();
   const [verifying, setVerifying] = useState(false);
   const values = { who: useParam('who'), operation: useParam('operation'), object: useParam('object') };
+  const onlyChanges = useParam('changes') === '1';
   const given = Object.fromEntries(FIELDS.flatMap(([f]) => (values[f] ? [[f, values[f]]] : [])));
   const pages = usePages(
     'audit.list',
     { query: { ...rangeQuery(range), ...given, limit: 200 } },
-    { keep: true },
+    { keep: true, ...(onlyChanges ? { upTo: READ_THROUGH } : {}) },
+  );
+  const rows = useMemo(
+    () => (onlyChanges ? pages.items.filter((e) => !isRead(e)) : pages.items),
+    [onlyChanges, pages.items],
   );
   const { shown, choose } = useColumns('audit', COLUMNS);
-  const filtered = Object.keys(given).length > 0;
-  const clear = () => change({ who: null, operation: null, object: null });
-  const flags = FIELDS.flatMap(([f]) => (values[f] && f !== 'object' ? [` --${f} ${values[f]}`] : [])).join(
-    '',
-  );
+  const filtered = onlyChanges || Object.keys(given).length > 0;
+  const clear = () => change({ who: null, operation: null, object: null, changes: null });
+  const flags = FIELDS.flatMap(([f]) => (values[f] ? [` --${f} ${values[f]}`] : [])).join('');
   return (
     <Screen
       title={t('audit.title')}
       answer={t('audit.answer')}
-      cli={verifying ? 'wocloud audit verify' : `wocloud audit list${flags} --since ${range.since}`}
+      cli={
+        verifying
+          ? 'wocloud audit verify'
+          : `wocloud audit list${onlyChanges ? ' --changes' : ''}${flags} --since ${range.since}`
+      }
       fill
       actions={
         <>
@@ -125,6 +153,12 @@ export default function AuditScreen() {
               onFind={(text) => change({ [field]: text }, { replace: true })}
             />
           ))}
+          <Checkbox
+            id="only-changes"
+            label={t('audit.changes')}
+            isChecked={onlyChanges}
+            onChange={(_, on) => change({ changes: on ? '1' : null }, { replace: true })}
+          />
         </>
       }
     >
@@ -134,6 +168,7 @@ export default function AuditScreen() {
         columns={COLUMNS}
         shown={shown}
         pages={pages}
+        rows={rows}
         rowKey={(e) => String(e.index)}
         rowName={(e) => `${e.who} ${e.operation}`}
         onFilter={(field, value, exclude) => (exclude ? undefined : change({ [field]: value }))}

@@ -43,6 +43,14 @@ export function DocumentPage(props: Props) {
   );
 }
 
+function commandFor(kind: Kind, { metadata }: Stored, tab: string): string {
+  const scope = metadata.tenant ? ` --tenant ${metadata.tenant}` : '';
+  const what = `${kind.toLowerCase()} ${metadata.name}${scope}`;
+  if (tab === 'history') return `wocloud history ${what}`;
+  if (tab === 'diff' && KINDS[kind].published) return `wocloud changes${scope}`;
+  return `wocloud get ${what} -o yaml`;
+}
+
 function Page({ kind, stored, extra, actions }: Props & { stored: Stored }) {
   const { t } = useWords();
   const may = useMay();
@@ -111,11 +119,11 @@ function Page({ kind, stored, extra, actions }: Props & { stored: Stored }) {
         <>
           {t(`documents.kind_${kind}`)} · {metadata.tenant ?? t('documents.everyone')} ·{' '}
           {KINDS[kind].published ? <StateWord state={statusOf(stored)} /> : null}{' '}
-          {t('documents.historyAt', { version: metadata.version })} · {metadata.updatedBy},{' '}
+          {t('documents.historyAt', { version: metadata.version })} · {metadata.updatedBy} ·{' '}
           <Age at={metadata.updatedAt} />
         </>
       }
-      cli={`wocloud get ${kind.toLowerCase()} ${metadata.name}${metadata.tenant ? ` --tenant ${metadata.tenant}` : ''} -o yaml`}
+      cli={commandFor(kind, stored, tab)}
       actions={
         <>
           {actions?.(stored)}

@@ -71,7 +71,7 @@ export function EditorTab({ kind, stored, draft, setText, readOnly, onSaved, onT
           ...(document.metadata.tenant ? { tenant: document.metadata.tenant } : {}),
           ...(reason ? { reason } : {}),
         },
-        body: document as never,
+        body: document,
         ...(stored ? { ifMatch: base } : {}),
       },
       {

@@ -76,17 +76,21 @@ function Confirmation({
         titleIconVariant="warning"
       />
       <ModalBody>
-        {put.error ? <Failure error={put.error} title={t('screen.actFailed')} /> : null}
-        <p>
-          {to === 'enforce' ? t('enforcement.whatEnforce') : t('enforcement.whatObserve')}{' '}
-          {t('enforcement.touches', { count: vms })}
-        </p>
-        <WhatIf scope={scope} name={name} to={to} />
-        <Title headingLevel="h2" size="md">
-          {t('screen.undoHow')}
-        </Title>
-        <p>{t('enforcement.undo')}</p>
-        <Cli command={`wocloud ${to} ${scope} ${name}`} />
+        <div className="confirm">
+          {put.error ? <Failure error={put.error} title={t('screen.actFailed')} /> : null}
+          <p>
+            {to === 'enforce' ? t('enforcement.whatEnforce') : t('enforcement.whatObserve')}{' '}
+            {scope === 'host' ? t('enforcement.hostDefault') : t('enforcement.touches', { count: vms })}
+          </p>
+          <WhatIf scope={scope} name={name} to={to} />
+          <div>
+            <Title headingLevel="h2" size="md">
+              {t('screen.undoHow')}
+            </Title>
+            <p>{t('enforcement.undo')}</p>
+          </div>
+          <Cli command={`wocloud ${to} ${scope} ${name}`} />
+        </div>
       </ModalBody>
       <ModalFooter>
         <Button
@@ -118,7 +122,7 @@ function WhatIf({ scope, name, to }: { scope: Scope; name: string; to: 'observe'
   );
   const none = to === 'enforce' ? t('enforcement.whatIfNone') : t('enforcement.stoppedNone');
   return (
-    <>
+    <div>
       <Title headingLevel="h2" size="md">
         {to === 'enforce' ? t('enforcement.whatIf') : t('enforcement.stoppedNow')}
       </Title>
@@ -139,6 +143,6 @@ function WhatIf({ scope, name, to }: { scope: Scope; name: string; to: 'observe'
           );
         }}
       </Answer>
-    </>
+    </div>
   );
 }

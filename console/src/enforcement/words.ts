@@ -33,6 +33,10 @@ export const words = bilingual({
   stoppedCount_other: ['{{number}} flows were stopped, for example:', '共拦截 {{number}} 条流量，例如：'],
   touches_one: ['It touches {{count}} VM.', '影响 {{count}} 台虚拟机。'],
   touches_other: ['It touches {{count}} VMs.', '影响 {{count}} 台虚拟机。'],
+  hostDefault: [
+    'A setting on a VM or on its tenant goes before that of the host: those VMs stay as they are.',
+    '虚拟机自身或其租户的设置优先于宿主机：这些虚拟机保持不变。',
+  ],
   undo: [
     'Switch back here at any time; it takes effect within a second.',
     '随时可在此切换回来，一秒内生效。',

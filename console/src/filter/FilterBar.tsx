@@ -146,7 +146,7 @@ export function FilterBar({ query, onQuery, known }: Props) {
 function Chips({ query, onQuery }: Pick<Props, 'query' | 'onQuery'>) {
   const { t } = useWords();
   const terms = LIST_FIELDS.flatMap((field) =>
-    ((query[field] ?? []) as string[]).map((value): [ListField, string] => [field, value]),
+    (query[field] ?? []).map((value): [ListField, string] => [field, value]),
   );
   if (terms.length === 0) return null;
   return (

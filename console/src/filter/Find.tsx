@@ -18,7 +18,7 @@ export function Find({
   const [text, setText] = useState(value);
   useEffect(() => setText(value), [value]);
   useEffect(() => {
-    if (text === value) return;
+    if (text === value) return undefined;
     const timer = setTimeout(() => onFind(text), 250);
     return () => clearTimeout(timer);
   }, [text, value, onFind]);

@@ -173,7 +173,7 @@ function LiveState({ running, paused }: { running: boolean; paused: boolean }) {
 /** Space pauses and resumes, unless something else has the use of it. */
 function useSpaceKey(act: () => void, enabled: boolean): void {
   useEffect(() => {
-    if (!enabled) return;
+    if (!enabled) return undefined;
     const onKey = (event: KeyboardEvent) => {
       if (event.key !== ' ' || event.defaultPrevented) return;
       const target = event.composedPath()[0] as HTMLElement;

@@ -28,6 +28,21 @@ function BytesCell({ value }: { value: number }) {
   return <span title={`${count(value, language)} B`}>{bytes(value, language)}</span>;
 }
 
+/** Nothing is counted of what was refused, and nothing yet of what only just began. */
+function TotalCell({ flow }: { flow: FlowView }) {
+  const { t } = useWords();
+  if (flow.kind === 'drop' || flow.kind === 'start')
+    return (
+      <span className="subtle" title={t(flow.kind === 'drop' ? 'flows.bytesRefused' : 'flows.bytesLater')}>
+        –
+      </span>
+    );
+  return <BytesCell value={flow.bytesOut + flow.bytesIn} />;
+}
+
+/** ICMP has types, not ports. */
+const hasPort = (f: FlowView) => !f.protocol.startsWith('icmp');
+
 function CountCell({ value }: { value: number }) {
   return <>{count(value, useWords().language)}</>;
 }
@@ -41,8 +56,8 @@ function DurationCell({ flow }: { flow: FlowView }) {
 function RuleCell({ id }: { id: string }) {
   const { t } = useWords();
   return (
-    <span className="mono" title={id}>
-      {id || <span className="subtle">{t('screen.none')}</span>}
+    <span className="mono rule-name" title={id}>
+      <bdi dir="ltr">{id || <span className="subtle">{t('screen.none')}</span>}</bdi>
     </span>
   );
 }
@@ -60,50 +75,48 @@ function RuleLink({ id }: { id: string }) {
 const ruleTerm = (rule: string) => (rule ? { field: 'rule', value: rule } : null);
 
 export const FLOW_COLUMNS: readonly Column<FlowView>[] = [
-  { key: 'time', title: 'flows.time', width: 112, always: true, cell: (f) => <Clock at={f.time} /> },
+  { key: 'time', title: 'flows.time', width: 100, always: true, cell: (f) => <Clock at={f.start} /> },
   {
     key: 'verdict',
     title: 'flows.verdict',
-    width: 116,
+    width: 108,
     cell: (f) => <StateWord state={f.verdict} />,
     filter: (f) => ({ field: 'verdict', value: f.verdict }),
   },
   {
     key: 'from',
     title: 'flows.from',
-    width: 150,
-    grow: 1,
+    width: 140,
     cell: (f) => <EndCell end={f.src} />,
     filter: (f) => endTerm('from', f.src),
   },
   {
     key: 'to',
     title: 'flows.to',
-    width: 150,
-    grow: 1,
+    width: 140,
     cell: (f) => <EndCell end={f.dst} />,
     filter: (f) => endTerm('to', f.dst),
   },
   {
     key: 'port',
     title: 'flows.port',
-    width: 72,
+    width: 64,
     align: 'end',
-    cell: (f) => <span className="mono">{f.dst.port}</span>,
-    filter: (f) => ({ field: 'port', value: String(f.dst.port) }),
+    cell: (f) => <span className="mono">{hasPort(f) ? f.dst.port : '–'}</span>,
+    filter: (f) => (hasPort(f) ? { field: 'port', value: String(f.dst.port) } : null),
   },
   {
     key: 'protocol',
     title: 'flows.protocol',
-    width: 84,
+    width: 76,
     cell: (f) => <span className="mono">{f.protocol}</span>,
     filter: (f) => ({ field: 'protocol', value: f.protocol }),
   },
   {
     key: 'rule',
     title: 'flows.rule',
-    width: 190,
-    grow: 1,
+    width: 170,
+    grow: 2,
     cell: (f) => <RuleCell id={f.rule} />,
     beside: (f) => <RuleLink id={f.rule} />,
     filter: (f) => ruleTerm(f.rule),
@@ -111,16 +124,16 @@ export const FLOW_COLUMNS: readonly Column<FlowView>[] = [
   {
     key: 'bytes',
     title: 'flows.bytes',
-    width: 92,
+    width: 84,
     align: 'end',
-    cell: (f) => <BytesCell value={f.bytesOut + f.bytesIn} />,
+    cell: (f) => <TotalCell flow={f} />,
   },
   {
     key: 'staged',
     title: 'flows.staged',
-    width: 150,
+    width: 128,
     cell: (f) => (f.stagedVerdict === 'none' ? '–' : <StateWord state={`would-${f.stagedVerdict}`} />),
-    filter: (f) => ({ field: 'staged', value: f.stagedVerdict }),
+    filter: (f) => (f.stagedVerdict === 'none' ? null : { field: 'staged', value: f.stagedVerdict }),
   },
   {
     key: 'srcIp',

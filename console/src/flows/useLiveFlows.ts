@@ -8,6 +8,9 @@ import { live } from '../live/live.ts';
 
 /** New flows are shown together, so that a busy network does not flicker. */
 const BEAT_MS = 500;
+const MOST = 5000;
+/** As the platform lists them: what began last stands first. */
+const byStart = (a: FlowView, b: FlowView) => (a.start < b.start ? 1 : a.start > b.start ? -1 : 0);
 
 export interface LiveFlows {
   flows: readonly FlowView[];
@@ -25,7 +28,7 @@ export interface LiveFlows {
 export function useLiveFlows(query: FlowQuery, isLive: boolean, held: boolean): LiveFlows {
   const pages = usePages('flows.list', { query: { ...query, limit: 200 } });
   const key = JSON.stringify(query);
-  const buffer = useMemo(() => new LiveBuffer<FlowView>((f) => f.id), [key]);
+  const buffer = useMemo(() => new LiveBuffer<FlowView>((f) => f.id, MOST, byStart), [key]);
   const [, render] = useReducer((n: number) => n + 1, 0);
   const newest = useRef('');
 
@@ -41,14 +44,16 @@ export function useLiveFlows(query: FlowQuery, isLive: boolean, held: boolean): 
   }, [buffer, held]);
 
   useEffect(() => {
-    if (!isLive) return;
+    if (!isLive) return undefined;
     const { since: _, until: __, limit: ___, ...filter } = JSON.parse(key) as FlowQuery;
     live.wantFlows(filter);
     let arrived: FlowView[] = [];
     const stop = live.on('flow', (flow) => arrived.push(flow));
     const beat = setInterval(() => {
       if (arrived.length === 0) return;
-      buffer.push(arrived);
+      // News of a flow that began before what was read so far belongs further down, to a page that will bring it.
+      const oldest = buffer.view.rows.at(-1)?.start ?? '';
+      buffer.push(arrived.filter((f) => f.start >= oldest));
       arrived = [];
       render();
     }, BEAT_MS);

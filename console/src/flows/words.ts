@@ -4,7 +4,7 @@ import { bilingual } from '../i18n/bilingual.ts';
 export const words = bilingual({
   title: ['Flows', '流量'],
   answer: ['Who talks to whom, and what became of it', '谁在与谁通信，结果如何'],
-  time: ['Time', '时间'],
+  time: ['Started', '开始时间'],
   verdict: ['Verdict', '处置'],
   from: ['Source', '源'],
   to: ['Destination', '目的'],
@@ -12,6 +12,8 @@ export const words = bilingual({
   protocol: ['Protocol', '协议'],
   rule: ['Rule', '规则'],
   bytes: ['Bytes', '字节数'],
+  bytesLater: ['Just begun: counted from its first report on', '刚刚建立：收到首次上报后计入'],
+  bytesRefused: ['Refused: nothing passed', '已拦截：没有流量通过'],
   bytesOut: ['Sent', '发送'],
   bytesIn: ['Received', '接收'],
   packets: ['Packets', '报文数'],

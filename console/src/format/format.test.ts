@@ -20,7 +20,7 @@ await test('memory says GiB from one on', () => {
 
 await test('ages speak the language and never come from the future', () => {
   assert.equal(age(0, 125_000, 'en'), '2 min. ago');
-  assert.equal(age(0, 125_000, 'zh-CN'), '2分钟前');
+  assert.equal(age(0, 125_000, 'zh-CN'), '2 分钟前');
   assert.equal(age(5000, 0, 'en'), '0 sec. ago');
 });
 
@@ -29,6 +29,7 @@ await test('durations name two units at most', () => {
   assert.equal(duration(3200, 'en'), '3.2 sec');
   assert.equal(duration(125_000, 'en'), '2 min 5 sec');
   assert.equal(duration(90_000_000, 'en'), '25 hr 0 min');
+  assert.equal(duration(450, 'zh-CN'), '450 毫秒');
 });
 
 await test('large counts are short', () => assert.equal(shortCount(12_345, 'en'), '12.3K'));

@@ -1,5 +1,5 @@
 // One host: its state, what stands in the way of protection, what it applied and its proof, what it counted.
-import { Alert, Button } from '@patternfly/react-core';
+import { Alert, Button, ExpandableSection } from '@patternfly/react-core';
 import type { HostView } from '@wocloud/protocol/views.ts';
 import { useState } from 'react';
 import { Link } from 'react-router';
@@ -83,13 +83,18 @@ function Host({ of: host }: { of: HostView }) {
         ]}
       />
       <Receipts host={host} />
-      <Section title={t('hosts.counters')}>
-        <Facts
-          of={Object.entries(host.counters)
-            .sort(([a], [b]) => a.localeCompare(b))
-            .map(([name, n]) => [name, <span className="mono">{count(n, language)}</span>] as const)}
-        />
-      </Section>
+      <ExpandableSection toggleText={t('hosts.counters')} className="panel-section" isIndented>
+        <dl className="counters mono">
+          {Object.entries(host.counters)
+            .toSorted(([a], [b]) => a.localeCompare(b))
+            .map(([name, n]) => (
+              <div key={name}>
+                <dt>{name}</dt>
+                <dd>{count(n, language)}</dd>
+              </div>
+            ))}
+        </dl>
+      </ExpandableSection>
       <Cli command={`wocloud host check ${host.name}`} />
       {forgetting ? <Forget host={host} onClose={() => setForgetting(false)} /> : null}
     </>

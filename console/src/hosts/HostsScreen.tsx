@@ -68,7 +68,7 @@ const COLUMNS: readonly Column<HostView>[] = [
   {
     key: 'mode',
     title: 'hosts.mode',
-    width: 110,
+    width: 160,
     cell: (h) => <StateWord state={h.mode} />,
     sort: (h) => h.mode,
   },

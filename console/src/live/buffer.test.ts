@@ -18,6 +18,17 @@ await test('new rows go on top, newest first', () => {
   assert.equal(ids(b), 'dcba');
 });
 
+await test('with an order a row that comes late stands where it belongs', () => {
+  const b = new LiveBuffer<Row>(
+    (r) => r.id,
+    10,
+    (x, y) => y.v - x.v,
+  );
+  b.seed([row('c', 3), row('a', 1)]);
+  b.push([row('b', 2), row('d', 4)]);
+  assert.equal(ids(b), 'dcba');
+});
+
 await test('while held new rows wait and known rows are updated in place', () => {
   const b = buffer();
   b.seed([row('b'), row('a')]);

@@ -12,14 +12,17 @@ export interface BufferView<T> {
 export class LiveBuffer<T> {
   readonly #key: (row: T) => string;
   readonly #cap: number;
+  readonly #order: ((a: T, b: T) => number) | undefined;
   #rows: T[] = [];
   #waiting: T[] = [];
   #held = false;
   #forgotten = 0;
 
-  constructor(key: (row: T) => string, cap = 5000) {
+  /** `order`: below zero when the first belongs above the second; without it, as they came. */
+  constructor(key: (row: T) => string, cap = 5000, order?: (a: T, b: T) => number) {
     this.#key = key;
     this.#cap = cap;
+    this.#order = order;
   }
 
   /** Starts over from rows that were read, newest first; rows that came live meanwhile and are newer stay on top. */
@@ -37,7 +40,7 @@ export class LiveBuffer<T> {
     const latest = new Map(arrived.map((r) => [this.#key(r), r]));
     this.#rows = replace(this.#rows, latest, this.#key);
     this.#waiting = replace(this.#waiting, latest, this.#key);
-    const fresh = [...latest.values()].reverse();
+    const fresh = [...latest.values()].toReversed();
     if (fresh.length === 0) return;
     if (this.#held) this.#waiting = this.#bound([...fresh, ...this.#waiting]);
     else this.#rows = this.#bound([...fresh, ...this.#rows]);
@@ -60,7 +63,9 @@ export class LiveBuffer<T> {
     return { rows: this.#rows, waiting: this.#waiting.length, forgotten: this.#forgotten };
   }
 
-  #bound(rows: T[]): T[] {
+  #bound(unordered: T[]): T[] {
+    // Nearly sorted already: news comes a little out of turn at most.
+    const rows = this.#order ? unordered.toSorted(this.#order) : unordered;
     this.#forgotten += Math.max(0, rows.length - this.#cap);
     return rows.length > this.#cap ? rows.slice(0, this.#cap) : rows;
   }

@@ -47,6 +47,10 @@ interface Pages {
 export function keepFresh(cache: QueryClient): () => void {
   const overview = throttled(() => void refresh(cache, ['status.get']), 2000);
   const lists = throttled(() => void refresh(cache, ['vms.list', 'alerts.list', 'hosts.list']), 5000);
+  const publications = throttled(
+    () => void refresh(cache, ['publications.list', 'publications.get', 'changes.list', 'policies.list']),
+    500,
+  );
   let connections = live.status.connections;
   const stops = [
     live.on('vm', (vm) => {
@@ -59,6 +63,8 @@ export function keepFresh(cache: QueryClient): () => void {
     }),
     live.on('host', (host) => {
       if (!replaceIn(cache, 'hosts', host)) lists();
+      // A receipt may be the one that a publication waited for.
+      if (isPublishing(cache)) publications();
       overview();
     }),
     live.on('alert', (alert) => {
@@ -80,6 +86,14 @@ export function keepFresh(cache: QueryClient): () => void {
     for (const stop of stops) stop();
   };
 }
+
+/** Whether a publication that was read still waits for hosts. */
+const isPublishing = (cache: QueryClient) =>
+  cache
+    .getQueriesData<{ pages?: { items: { state: string }[] }[] }>({
+      predicate: (q) => q.queryKey[0] === 'publications.list',
+    })
+    .some(([, read]) => read?.pages?.some((page) => page.items.some((p) => p.state === 'publishing')));
 
 /** Replaces an object wherever it was read; false when no list had it. */
 function replaceIn(cache: QueryClient, noun: string, object: Identified): boolean {

@@ -1,9 +1,10 @@
 // Is everything well? One sentence, then what needs a person, traffic over time, and what was refused last.
-import { Button, Card, CardBody, CardTitle, Gallery } from '@patternfly/react-core';
+import { Button, Card, CardBody, CardTitle } from '@patternfly/react-core';
 import type { Overview as Status } from '@wocloud/protocol/views.ts';
 import type { ReactNode } from 'react';
 import { Link } from 'react-router';
 import { useCall } from '../api/calls.ts';
+import { alertTitle } from '../alerts/titles.ts';
 import { FlowHistogram } from '../flows/FlowHistogram.tsx';
 import { FlowLines } from '../flows/FlowLines.tsx';
 import { count } from '../format/bytes.ts';
@@ -12,7 +13,7 @@ import { ObjectLink } from '../panel/ObjectLink.tsx';
 import { useAddress } from '../screen/address.ts';
 import { Answer, Empty } from '../screen/Answers.tsx';
 import { Screen } from '../screen/Screen.tsx';
-import { useMay } from '../session/session.tsx';
+import { useMay, useSession } from '../session/session.tsx';
 import { StateWord } from '../state/StateWord.tsx';
 import { Age } from '../time/Age.tsx';
 import { rangeQuery } from '../time/range.ts';
@@ -22,11 +23,25 @@ import './overview.css';
 
 export default function Overview() {
   const { t } = useWords();
+  const session = useSession();
   const status = useCall('status.get', {}, { every: 30_000 });
   return (
     <Screen title={t('overview.title')} cli="wocloud status">
-      <Answer of={status}>{(of) => (of.hosts.total === 0 ? <NoHosts /> : <Board of={of} />)}</Answer>
+      <Answer of={status}>
+        {(of) => (of.hosts.total > 0 ? <Board of={of} /> : session.user.tenant ? <NoVms /> : <NoHosts />)}
+      </Answer>
     </Screen>
+  );
+}
+
+/** To someone of a tenant hosts are none of theirs to add: what is missing is a VM, or a grant on one. */
+function NoVms() {
+  const { t } = useWords();
+  const { user } = useSession();
+  return (
+    <Empty title={t('overview.noVms')} cli="wocloud get vms">
+      {user.tenantRole === 'owner' ? t('overview.noVmsOwner') : t('overview.noVmsMember')}
+    </Empty>
   );
 }
 
@@ -49,13 +64,13 @@ function NoHosts() {
 }
 
 function Board({ of }: { of: Status }) {
-  const { t } = useWords();
+  const { t, rich } = useWords();
   const may = useMay();
   const address = useAddress();
   return (
     <div className="board">
       <Sentence of={of} />
-      <Gallery hasGutter minWidths={{ default: '240px' }}>
+      <div className="board-numbers">
         <Numbers
           title={t('overview.protection')}
           rows={[
@@ -70,24 +85,26 @@ function Board({ of }: { of: Status }) {
             ],
           ]}
         />
-        <Numbers
-          title={t('overview.hosts')}
-          rows={[
-            [t('overview.total'), of.hosts.total, address('/hosts')],
-            [t('overview.hostsConnected'), of.hosts.connected, address('/hosts')],
-            [t('overview.hostsBehind'), of.hosts.behind, address('/hosts')],
-          ]}
-        />
+        {may('host.read') ? (
+          <Numbers
+            title={t('overview.hosts')}
+            rows={[
+              [t('overview.total'), of.hosts.total, address('/hosts')],
+              [t('overview.hostsConnected'), of.hosts.connected, address('/hosts')],
+              [t('overview.hostsBehind'), of.hosts.behind, address('/hosts')],
+            ]}
+          />
+        ) : null}
         <Numbers
           title={t('overview.flows')}
           rows={[
-            [t('overview.lastMinute'), of.flows.lastMinute, address('/flows', { since: '5m', until: null })],
+            [t('overview.lastMinute'), of.flows.lastMinute, address('/flows', { since: '1m', until: null })],
             [
               t('overview.dropped'),
               of.flows.dropped,
-              address('/flows', { since: '5m', until: null, q: 'verdict:dropped,rejected' }),
+              address('/flows', { since: '1m', until: null, q: 'verdict:dropped,rejected' }),
             ],
-            [t('overview.lost'), of.flows.lost, address('/hosts')],
+            ...(may('host.read') ? [[t('overview.lost'), of.flows.lost, address('/hosts')] as const] : []),
           ]}
         />
         <Numbers
@@ -99,14 +116,17 @@ function Board({ of }: { of: Status }) {
         >
           {of.lastPublication ? (
             <p className="subtle">
-              {t('overview.lastPublication')}: <Age at={of.lastPublication.at} />{' '}
-              {t('overview.by', { who: of.lastPublication.by })}
+              {rich(
+                'overview.lastPublication',
+                { who: of.lastPublication.by },
+                { ago: <Age at={of.lastPublication.at} /> },
+              )}
             </p>
           ) : null}
         </Numbers>
-      </Gallery>
-      {may('flow.read') ? <Traffic /> : null}
+      </div>
       {may('alert.read') && of.alerts.open > 0 ? <OpenAlerts /> : null}
+      {may('flow.read') ? <Traffic /> : null}
     </div>
   );
 }
@@ -174,7 +194,7 @@ function Traffic() {
 }
 
 function OpenAlerts() {
-  const { t } = useWords();
+  const { t, language } = useWords();
   const alerts = useCall('alerts.list', { query: { state: 'open', limit: 5 } });
   return (
     <Card isCompact>
@@ -187,7 +207,7 @@ function OpenAlerts() {
                 <li key={a.id}>
                   <StateWord state={a.severity} />
                   <ObjectLink kind="alert" id={a.id}>
-                    {a.title}
+                    {alertTitle(a, language)}
                   </ObjectLink>
                   <span className="subtle">
                     {a.vmName ?? a.hostName ?? ''} · <Age at={a.lastSeen} />

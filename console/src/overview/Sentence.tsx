@@ -9,31 +9,49 @@ import { age } from '../format/moment.ts';
 import { useWords } from '../i18n/language.ts';
 import { useNow } from '../live/now.ts';
 import { useAddress } from '../screen/address.ts';
+import { useMay } from '../session/session.tsx';
 
 export function Sentence({ of }: { of: Overview }) {
   const { t, rich, language } = useWords();
   const address = useAddress();
   const now = useNow();
+  const may = useMay();
   const to = (path: string, params?: Record<string, string>) => <Link to={address(path, params)} />;
-  const protection = (['enforced', 'observed', 'unprotected'] as const).filter((p) => of.vms[p] > 0);
+  const toHosts = may('host.read') ? to('/hosts') : <span />;
+  const { vms, hosts, alerts, lastPublication: last } = of;
+  const silent = hosts.total - hosts.connected;
+  const stopped = vms.total - vms.enforced - vms.observed - vms.unprotected;
+  const all = vms.total > 0 && vms.enforced === vms.total;
+  // "As published" is said only when every host has proven it.
+  const proven = all && silent === 0 && hosts.behind === 0 && last?.state === 'published';
+  const there = [
+    rich('overview.vms', { count: vms.total }, { vms: to('/vms') }),
+    rich('overview.hosts', { count: hosts.total }, { hosts: toHosts }),
+  ];
   const parts: ReactNode[] = [
     <>
-      {rich('overview.vms', { count: of.vms.total }, { vms: to('/vms') })}
-      {language === 'en' ? ' ' : ''}
-      {rich('overview.hosts', { count: of.hosts.total }, { hosts: to('/hosts') })}
+      {language === 'en' ? there[0] : there[1]} {language === 'en' ? there[1] : there[0]}
     </>,
-    ...(of.vms.enforced === of.vms.total && of.vms.total > 0
+    ...(all
       ? [t('overview.enforcedAll')]
-      : protection.map((p) =>
-          rich(`overview.${p}`, { number: of.vms[p] }, { to: to('/vms', { protection: p }) }),
-        )),
-    of.lastPublication
+      : (['enforced', 'observed', 'unprotected'] as const)
+          .filter((p) => vms[p] > 0)
+          .map((p) => rich(`overview.${p}`, { number: vms[p] }, { to: to('/vms', { protection: p }) }))),
+    ...(stopped > 0 ? [t('overview.stopped', { number: stopped })] : []),
+    last
       ? rich(
-          'overview.published',
-          { ago: age(Date.parse(of.lastPublication.at), now, language) },
-          { to: to('/publications', { panel: `publication:${of.lastPublication.id}` }) },
+          proven ? 'overview.published' : 'overview.lastPublished',
+          { ago: age(Date.parse(last.at), now, language) },
+          { to: to('/publications', { panel: `publication:${last.id}` }) },
         )
       : rich('overview.neverPublished', {}, { to: to('/publications') }),
+  ];
+  const needs: ReactNode[] = [
+    ...(silent > 0 ? [rich('overview.silent', { count: silent }, { to: toHosts })] : []),
+    ...(hosts.behind > 0 ? [rich('overview.behind', { count: hosts.behind }, { to: toHosts })] : []),
+    alerts.open === 0
+      ? t('overview.alertsNone')
+      : rich('overview.alerts', { count: alerts.open }, { to: to('/alerts', { state: 'open' }) }),
   ];
   const comma = language === 'en' ? ', ' : '，';
   return (
@@ -51,9 +69,12 @@ export function Sentence({ of }: { of: Overview }) {
             </Fragment>
           ))}
           {language === 'en' ? '. ' : '。'}
-          {of.alerts.open === 0
-            ? t('overview.alertsNone')
-            : rich('overview.alerts', { count: of.alerts.open }, { to: to('/alerts', { state: 'open' }) })}
+          {needs.map((need, i) => (
+            <Fragment key={i}>
+              {need}
+              {language === 'en' ? ' ' : ''}
+            </Fragment>
+          ))}
         </p>
       </div>
     </div>

@@ -2,7 +2,18 @@
 import type { ReactNode } from 'react';
 import { Link, useLocation } from 'react-router';
 import { changed } from '../screen/address.ts';
+import { useMay } from '../session/session.tsx';
 import { writeObject, type ObjectKind } from './object.ts';
+
+const READS: Record<ObjectKind, string> = {
+  vm: 'vm.read',
+  flow: 'flow.read',
+  rule: 'policy.read',
+  alert: 'alert.read',
+  host: 'host.read',
+  group: 'group.read',
+  publication: 'publication.read',
+};
 
 interface Props {
   kind: ObjectKind;
@@ -17,6 +28,14 @@ interface Props {
 
 export function ObjectLink({ kind, id, children, className, title, inGrid, label }: Props) {
   const { pathname, search } = useLocation();
+  const may = useMay();
+  // What one may not see is still named, but leads nowhere.
+  if (!may(READS[kind]))
+    return (
+      <span className={className} title={title}>
+        {children}
+      </span>
+    );
   return (
     <Link
       to={{ pathname, search: changed(search, { panel: writeObject({ kind, id }) }) }}

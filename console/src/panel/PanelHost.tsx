@@ -49,7 +49,7 @@ export function PanelHost({ children }: { children: ReactNode }) {
     returnTo.current ??= document.activeElement;
   }, [key]);
   useEffect(() => {
-    if (!key) return;
+    if (!key) return undefined;
     const onKey = (event: KeyboardEvent) => {
       if (event.key === 'Escape' && !event.defaultPrevented && !document.querySelector('[aria-modal="true"]'))
         close();

@@ -5,14 +5,12 @@ import { DocumentsScreen } from '../documents/DocumentsScreen.tsx';
 import { useWords } from '../i18n/language.ts';
 import { StateWord } from '../state/StateWord.tsx';
 import type { Column } from '../table/DataTable.tsx';
-import { policySpec, targetText } from './phrase.ts';
+import { policySpec } from './phrase.ts';
+import { Target } from './Target.tsx';
 
-function Target({ stored }: { stored: Stored }) {
+function Tier({ stored }: { stored: Stored }) {
   const { t } = useWords();
-  const { appliesTo } = policySpec(stored);
-  if (appliesTo === 'all')
-    return <>{stored.metadata.tenant ? t('policies.all') : t('policies.allEverywhere')}</>;
-  return <span className="mono">{targetText(appliesTo)}</span>;
+  return <>{t(`policies.tier_${policySpec(stored).tier}`)}</>;
 }
 
 const COLUMNS: readonly Column<Stored>[] = [
@@ -20,7 +18,7 @@ const COLUMNS: readonly Column<Stored>[] = [
     key: 'tier',
     title: 'policies.tier',
     width: 100,
-    cell: (d) => policySpec(d).tier,
+    cell: (d) => <Tier stored={d} />,
     sort: (d) => TIERS.indexOf(policySpec(d).tier),
   },
   {

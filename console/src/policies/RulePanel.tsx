@@ -96,7 +96,7 @@ function RuleFacts({ stored, name }: { stored: Stored; name: string }) {
         [t('flows.ruleServices'), <span className="mono">{rule.services?.join(', ') ?? any}</span>],
         [t('flows.rulePolicy'), stored.metadata.name],
         [t('policies.mode'), <StateWord state={spec.mode} />],
-        [t('flows.ruleTier'), `${spec.tier} · ${spec.priority}`],
+        [t('flows.ruleTier'), `${t(`policies.tier_${spec.tier}`)} · ${spec.priority}`],
         [t('flows.ruleOrder'), t('flows.ruleOrderOf', { at: at + 1, all: spec.rules.length })],
         rule.description ? [t('documents.description'), rule.description] : null,
       ]}

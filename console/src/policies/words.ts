@@ -7,6 +7,10 @@ export const words = bilingual({
     'What may talk to what; the first rule that matches wins',
     '规定谁可以与谁通信；最先匹配的规则生效',
   ],
+  tier_emergency: ['emergency', '应急'],
+  tier_platform: ['platform', '平台'],
+  tier_tenant: ['tenant', '租户'],
+  tier_baseline: ['baseline', '基线'],
   tier: ['Tier', '层级'],
   priority: ['Priority', '优先级'],
   mode: ['Mode', '模式'],
@@ -16,6 +20,10 @@ export const words = bilingual({
   emptyBody: [
     'A policy says what some VMs may talk to. Begin with a staged one: it changes nothing and shows what it would do.',
     '策略规定一组虚拟机可以与谁通信。建议先建一条预演策略：它不影响流量，只展示结果。',
+  ],
+  stagedSays: [
+    'It changes nothing; flows show what it would do.',
+    '不影响流量；流量记录中会显示其预演结果。',
   ],
   order: ['Order', '顺序'],
   rule: ['Rule', '规则'],

@@ -9,6 +9,7 @@ import { Facts, Section } from '../panel/Facts.tsx';
 import { ObjectLink } from '../panel/ObjectLink.tsx';
 import { usePanel } from '../panel/object.ts';
 import { Answer } from '../screen/Answers.tsx';
+import { Cli } from '../screen/Cli.tsx';
 import { Confirm } from '../screen/Confirm.tsx';
 import { useMay } from '../session/session.tsx';
 import { StateWord } from '../state/StateWord.tsx';
@@ -79,10 +80,11 @@ function Shown({ of }: { of: Publication }) {
         </ul>
       </Section>
       {of.changes.length > 0 ? (
-        <Section title={t('publications.count')}>
+        <Section title={t('publications.changed')}>
           <ChangeList of={of.changes} />
         </Section>
       ) : null}
+      <Cli command={`wocloud get publications ${of.id} -o yaml`} />
       {rolling ? <Rollback to={of} onClose={() => setRolling(false)} /> : null}
     </>
   );

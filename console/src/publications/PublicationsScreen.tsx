@@ -54,7 +54,12 @@ export default function PublicationsScreen() {
   const history = usePages('publications.list', { query: { limit: 50 } });
   const [publishing, setPublishing] = useState(false);
   return (
-    <Screen title={t('publications.title')} answer={t('publications.answer')} cli="wocloud publish" fill>
+    <Screen
+      title={t('publications.title')}
+      answer={t('publications.answer')}
+      cli={changes.items.length > 0 ? 'wocloud changes' : 'wocloud get publications'}
+      fill
+    >
       <div className="publications">
         <section className="publications-waiting" aria-label={t('publications.changes')}>
           <div className="publications-head">
@@ -68,9 +73,7 @@ export default function PublicationsScreen() {
           {changes.pending ? <Loading lines={2} /> : null}
           {changes.error ? <Failure error={changes.error} retry={changes.retry} /> : null}
           {changes.loaded && changes.items.length === 0 ? (
-            <p className="subtle">
-              {t('publications.noChanges')} {t('publications.noChangesHow')}
-            </p>
+            <p className="subtle">{t('publications.noChanges')}</p>
           ) : null}
           <ChangeList of={changes.items} />
         </section>

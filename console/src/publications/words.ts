@@ -24,6 +24,10 @@ export const words = bilingual({
     'Compiled for {{count}} hosts, applied in the kernel as one transaction on each, read back and receipted.',
     '将为 {{count}} 台宿主机编译，在每台内核中以事务方式一次生效，读回核对并返回回执。',
   ],
+  publishedMeanwhile: [
+    'Someone has published these changes meanwhile; nothing is left to do here.',
+    '其间已有人发布了这些改动，此处无需再操作。',
+  ],
   publishUndo: [
     'Roll back to the publication before, from the history below: as quick as publishing.',
     '可在下方历史中回滚到上一次发布，与发布一样快。',

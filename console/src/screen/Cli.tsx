@@ -8,15 +8,16 @@ import { useWords } from '../i18n/language.ts';
 export function Cli({ command, label }: { command: string; label?: string }) {
   const { t } = useWords();
   const [copied, setCopied] = useState(false);
-  const copy = () =>
-    navigator.clipboard.writeText(command).then(
-      () => {
-        setCopied(true);
-        setTimeout(() => setCopied(false), 2000);
-      },
+  const copy = async () => {
+    try {
+      await navigator.clipboard.writeText(command);
+      setCopied(true);
+      setTimeout(() => setCopied(false), 2000);
+    } catch {
       // Without permission the text can still be selected by hand.
-      () => setCopied(false),
-    );
+      setCopied(false);
+    }
+  };
   return (
     <div className="cli">
       <span className="cli-label">{label ?? t('screen.cli')}</span>

@@ -19,7 +19,7 @@ export const words = bilingual({
     '这是控制台的故障，不影响云的防护。请重新加载。',
   ],
   reload: ['Reload', '重新加载'],
-  cli: ['Same in the terminal', '命令行等价操作'],
+  cli: ['Same in the terminal', '等效命令'],
   copy: ['Copy', '复制'],
   copied: ['Copied', '已复制'],
   cancel: ['Cancel', '取消'],

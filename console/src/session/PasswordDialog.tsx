@@ -16,6 +16,7 @@ import { useState } from 'react';
 import { useAct } from '../api/calls.ts';
 import { useWords } from '../i18n/language.ts';
 import { Failure } from '../screen/Answers.tsx';
+import { Cli } from '../screen/Cli.tsx';
 
 export function PasswordDialog({ onClose }: { onClose: () => void }) {
   const { t } = useWords();
@@ -79,6 +80,7 @@ export function PasswordDialog({ onClose }: { onClose: () => void }) {
             ) : null}
           </FormGroup>
         </Form>
+        <Cli command="wocloud passwd" />
       </ModalBody>
       <ModalFooter>
         <Button type="submit" form="password-form" isDisabled={!ready} isLoading={change.isPending}>

@@ -31,7 +31,7 @@ export function SessionGate({ children }: { children: ReactNode }) {
   setCsrf(current?.csrf);
   const user = current?.user.id;
   useEffect(() => {
-    if (user === undefined) return;
+    if (user === undefined) return undefined;
     live.start();
     return () => live.stop();
   }, [user]);

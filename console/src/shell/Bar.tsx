@@ -45,8 +45,14 @@ export function Bar({ onSearch, onHelp }: { onSearch: () => void; onHelp: () => 
       </MastheadMain>
       <MastheadContent>
         <div className="bar-content">
-          <Button variant="control" className="bar-search" icon={<SearchIcon />} onClick={onSearch}>
-            {t('shell.search')} <kbd>/</kbd>
+          <Button
+            variant="control"
+            className="bar-search"
+            icon={<SearchIcon />}
+            aria-label={t('shell.search')}
+            onClick={onSearch}
+          >
+            <span className="bar-search-word">{t('shell.search')}</span> <kbd>/</kbd>
           </Button>
           <span className="bar-space" />
           <TimePicker />

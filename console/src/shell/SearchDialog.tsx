@@ -6,6 +6,8 @@ import { useCall } from '../api/calls.ts';
 import { useWords } from '../i18n/language.ts';
 import { changed, useAddress } from '../screen/address.ts';
 import { Failure } from '../screen/Answers.tsx';
+import { Cli } from '../screen/Cli.tsx';
+import { quoted } from '../screen/quoted.ts';
 import { hitAddress } from './hits.ts';
 import type { Place } from './places.ts';
 
@@ -97,6 +99,7 @@ export default function SearchDialog({ places, onClose }: { places: readonly Pla
         <p className="subtle" aria-live="polite">
           {q && found.data && items.length === 0 ? t('shell.searchEmpty', { q }) : t('shell.searchHelp')}
         </p>
+        {q ? <Cli command={`wocloud search ${quoted(q)}`} /> : null}
         {found.error ? <Failure error={found.error} retry={() => void found.refetch()} /> : null}
       </ModalBody>
     </Modal>

@@ -2,7 +2,7 @@
 import { Page, SkipToContent } from '@patternfly/react-core';
 import { useQueryClient } from '@tanstack/react-query';
 import { Suspense, lazy, useCallback, useEffect, useMemo, useState } from 'react';
-import { Outlet } from 'react-router';
+import { Outlet, useLocation } from 'react-router';
 import { useWords } from '../i18n/language.ts';
 import { keepFresh } from '../live/live.ts';
 import { PanelHost } from '../panel/PanelHost.tsx';
@@ -12,11 +12,16 @@ import { ConnectionBanner } from './ConnectionBanner.tsx';
 import { useKeys } from './keys.ts';
 import { Bar } from './Bar.tsx';
 import { Navigation } from './Navigation.tsx';
+import NotFound from './NotFound.tsx';
 import { PLACES } from './places.ts';
 import './shell.css';
 
-const SearchDialog = lazy(() => import('./SearchDialog.tsx'));
-const HelpDialog = lazy(() => import('./HelpDialog.tsx'));
+const loadSearch = () => import('./SearchDialog.tsx');
+const loadHelp = () => import('./HelpDialog.tsx');
+/** By then the first screen has what it needs. */
+const SETTLED_MS = 1000;
+const SearchDialog = lazy(loadSearch);
+const HelpDialog = lazy(loadHelp);
 
 export function Shell() {
   const { t } = useWords();
@@ -27,8 +32,16 @@ export function Shell() {
   const search = useCallback(() => setDialog('search'), []);
   const help = useCallback(() => setDialog('help'), []);
   const close = useCallback(() => setDialog(null), []);
+  // A link from a colleague who may see more shows what an unknown address shows.
+  const { pathname } = useLocation();
+  const barred = PLACES.some((p) => p.path === `/${pathname.split('/')[1] ?? ''}` && !may(p.permission));
   useKeys({ search, help, places });
   useEffect(() => keepFresh(cache), [cache]);
+  // What is typed right after / must not fall between the key and the code that reads it.
+  useEffect(() => {
+    const timer = setTimeout(() => void Promise.all([loadSearch(), loadHelp()]), SETTLED_MS);
+    return () => clearTimeout(timer);
+  }, []);
   return (
     <Page
       className="shell"
@@ -41,9 +54,7 @@ export function Shell() {
     >
       <ConnectionBanner />
       <PanelHost>
-        <Suspense fallback={<Loading />}>
-          <Outlet />
-        </Suspense>
+        <Suspense fallback={<Loading />}>{barred ? <NotFound /> : <Outlet />}</Suspense>
       </PanelHost>
       <Suspense>
         {dialog === 'search' ? <SearchDialog places={places} onClose={close} /> : null}

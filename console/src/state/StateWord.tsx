@@ -67,6 +67,7 @@ const LOOKS: Partial<Record<State, Look>> = {
   partial: [ExclamationTriangleIcon, 'warn'],
   draft: [PencilAltIcon, 'info'],
   changedDraft: [PencilAltIcon, 'warn'],
+  done: [CheckCircleIcon, 'good'],
   denied: [BanIcon, 'bad'],
   active: [CheckCircleIcon, 'good'],
   disabled: [OffIcon, 'quiet'],

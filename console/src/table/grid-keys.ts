@@ -46,7 +46,7 @@ export function useGridKeys(grid: Grid) {
     act();
   };
   const onFocus = (event: FocusEvent) => {
-    const cell = (event.target as Element).closest('td');
+    const cell = event.target.closest('td');
     const r = Number(cell?.parentElement?.dataset['row']);
     const c = Number(cell?.dataset['column']);
     if (!Number.isNaN(r) && !Number.isNaN(c)) setActive([r, c]);

@@ -52,6 +52,7 @@ export function TimePicker() {
     <div className="time-picker" role="group" aria-label={t('time.range')}>
       <Button
         variant="plain"
+        className="time-step"
         aria-label={t('time.earlier')}
         icon={<AngleLeftIcon />}
         onClick={() => setRange(shiftRange(range, -0.5, Date.now()))}
@@ -83,6 +84,7 @@ export function TimePicker() {
       </Dropdown>
       <Button
         variant="plain"
+        className="time-step"
         aria-label={t('time.later')}
         icon={<AngleRightIcon />}
         isDisabled={isLive(range)}

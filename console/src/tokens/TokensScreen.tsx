@@ -6,6 +6,7 @@ import { useAct, usePages } from '../api/calls.ts';
 import { useWords } from '../i18n/language.ts';
 import { Empty } from '../screen/Answers.tsx';
 import { Cli } from '../screen/Cli.tsx';
+import { quoted } from '../screen/quoted.ts';
 import { Confirm } from '../screen/Confirm.tsx';
 import { Dialog } from '../screen/Dialog.tsx';
 import { Screen } from '../screen/Screen.tsx';
@@ -65,7 +66,7 @@ export default function TokensScreen() {
   const [secret, setSecret] = useState('');
   const add = <Button onClick={() => setMaking(true)}>{t('tokens.add')}</Button>;
   return (
-    <Screen title={t('tokens.title')} answer={t('tokens.answer')} cli="wocloud login" fill actions={add}>
+    <Screen title={t('tokens.title')} answer={t('tokens.answer')} cli="wocloud get tokens" fill actions={add}>
       {secret ? (
         <Alert component="p" isInline variant="success" title={t('tokens.once')}>
           <Cli label={t('tokens.secret')} command={secret} />
@@ -106,6 +107,7 @@ function Make({ onClose, onMade }: { onClose: () => void; onMade: (secret: strin
   return (
     <Dialog
       title={t('tokens.add')}
+      cli={`wocloud token create ${quoted(name || 'NAME')} --days ${days}`}
       act={t('tokens.add')}
       ready={name !== '' && days >= 1 && days <= 3650}
       pending={make.isPending}
@@ -142,6 +144,7 @@ function Revoke({ token, onClose }: { token: Token; onClose: () => void }) {
     <Confirm
       title={t('tokens.revokeTitle', { name: token.name })}
       undo={t('tokens.revokeUndo')}
+      cli={`wocloud token revoke ${token.id}`}
       act={t('tokens.revoke')}
       danger
       pending={revoke.isPending}

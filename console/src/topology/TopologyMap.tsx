@@ -8,7 +8,7 @@ import { useEffect, useRef, useState, type KeyboardEvent } from 'react';
 import { shortCount } from '../format/bytes.ts';
 import { useWords } from '../i18n/language.ts';
 import { useDark } from '../shell/appearance.ts';
-import { nextNode, startPlaces, type Graph, type ShownEdge, type ShownNode } from './graph.ts';
+import { nextNode, onCircle, startPlaces, type Graph, type ShownEdge, type ShownNode } from './graph.ts';
 import { DARK, EDGE_SIGNS, LIGHT, sheet } from './look.ts';
 import { useNodeName } from './names.ts';
 
@@ -99,14 +99,16 @@ export default function TopologyMap({ graph, onNode, onEdge, edge }: Props) {
             source: e.from,
             target: e.to,
             width: 1.5 + Math.min(5, Math.log10(e.flows + 1) * 1.6),
-            label:
-              e.verdict === 'allowed'
-                ? ''
-                : `${EDGE_SIGNS[e.verdict]} ${t(`state.${e.verdict}`)} ${shortCount(e.flows, language)}`,
+            label: e.verdict === 'allowed' ? '' : `${EDGE_SIGNS[e.verdict]} ${shortCount(e.flows, language)}`,
           },
           classes: e.verdict,
         });
     });
+    if (onCircle(graph.nodes)) {
+      for (const [id, at] of starts) cy.getElementById(id).position({ ...at });
+      cy.fit(undefined, 40);
+      return;
+    }
     cy.layout({
       name: 'cose',
       animate: false,
@@ -115,8 +117,8 @@ export default function TopologyMap({ graph, onNode, onEdge, edge }: Props) {
       padding: 40,
       nodeDimensionsIncludeLabels: true,
       nodeOverlap: 30,
-      idealEdgeLength: () => 90,
-      nodeRepulsion: () => 400_000,
+      idealEdgeLength: () => 130,
+      nodeRepulsion: () => 1_600_000,
       componentSpacing: 60,
     }).run();
     // Only another shape moves the map: counts that changed do not.
@@ -153,7 +155,7 @@ export default function TopologyMap({ graph, onNode, onEdge, edge }: Props) {
   };
   const said = graph.nodes.find((n) => n.id === focused);
   return (
-    <div className="map">
+    <>
       <div
         ref={place}
         className="map-canvas __________cytoscape_container"
@@ -200,7 +202,7 @@ export default function TopologyMap({ graph, onNode, onEdge, edge }: Props) {
           onClick={() => core.current?.fit(undefined, 40)}
         />
       </div>
-    </div>
+    </>
   );
 }
 

@@ -1,6 +1,6 @@
 // Which groups talk to which over the time range, as a map and as a table; the VMs of a group on demand.
 import { Button, Checkbox, ToggleGroup, ToggleGroupItem } from '@patternfly/react-core';
-import { Suspense, lazy, useCallback, useMemo, useState } from 'react';
+import { Suspense, lazy, useCallback, useEffect, useMemo, useState } from 'react';
 import { useCall, usePages } from '../api/calls.ts';
 import { useWords } from '../i18n/language.ts';
 import { usePanel } from '../panel/object.ts';
@@ -16,7 +16,9 @@ import { EDGE_SIGNS } from './look.ts';
 import { Matrix } from './Matrix.tsx';
 import './topology.css';
 
-const TopologyMap = lazy(() => import('./TopologyMap.tsx'));
+// Asked for with the screen, not after its first answer: drawing begins when both are here.
+const loadMap = () => import('./TopologyMap.tsx');
+const TopologyMap = lazy(loadMap);
 const VIEWS = ['both', 'map', 'table'] as const;
 const NO_TRAFFIC = { nodes: [], edges: [] };
 
@@ -31,6 +33,9 @@ export default function TopologyScreen() {
   const open = useMemo(() => new Set(openText ? openText.split(',') : []), [openText]);
   const [edgeId, setEdgeId] = useState<string | null>(null);
   const time = rangeQuery(range);
+  useEffect(() => {
+    if (view !== 'table') void loadMap();
+  }, [view]);
   const poll = { keep: true, ...(isLive(range) ? { every: 15_000 } : {}) };
   const groups = useCall('topology.get', { query: { ...time, by: 'group' } }, poll);
   const vms = useCall('topology.get', { query: { ...time, by: 'vm' } }, { ...poll, enabled: open.size > 0 });
@@ -71,7 +76,7 @@ export default function TopologyScreen() {
     <Screen
       title={t('topology.title')}
       answer={t('topology.answer')}
-      cli={`wocloud flows --since ${range.since}${range.until ? ` --until ${range.until}` : ''} -o json`}
+      cli={`wocloud topology --since ${range.since}${range.until ? ` --until ${range.until}` : ''}`}
       fill
       toolbar={
         <>
@@ -112,7 +117,7 @@ export default function TopologyScreen() {
           <Loading lines={10} />
         )
       ) : graph.edges.length === 0 ? (
-        <Empty title={t('topology.empty')} cli="wocloud flows --since 24h">
+        <Empty title={t('topology.empty')} cli="wocloud topology --since 24h">
           {t('topology.emptyBody')}
         </Empty>
       ) : (
@@ -120,9 +125,11 @@ export default function TopologyScreen() {
           {graph.clustered ? <p className="subtle">{t('topology.clustered')}</p> : null}
           <div className={`topology topology-${view}`}>
             {view === 'table' ? null : (
-              <Suspense fallback={<Loading lines={10} />}>
-                <TopologyMap graph={graph} onNode={onNode} onEdge={onEdge} edge={edge} />
-              </Suspense>
+              <div className="map">
+                <Suspense fallback={<Loading lines={10} />}>
+                  <TopologyMap graph={graph} onNode={onNode} onEdge={onEdge} edge={edge} />
+                </Suspense>
+              </div>
             )}
             {view === 'map' ? null : <Matrix graph={graph} onEdge={onEdge} edge={edge} />}
           </div>

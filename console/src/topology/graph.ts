@@ -215,17 +215,24 @@ export interface Point {
   y: number;
 }
 
-/** First places before the layout settles: tenants around a circle, always the same for the same graph. */
+/** Screens are wider than high. */
+const WIDER = 1.25;
+/** First places, and of small graphs the last: tenants around a circle, always the same for the same graph. */
 export function startPlaces(nodes: readonly ShownNode[]): Map<string, Point> {
   const ordered = nodes.filter((n) => !n.open).toSorted(inOrder);
-  const radius = 90 + ordered.length * 22;
+  const radius = 60 + ordered.length * 17;
   return new Map(
     ordered.map((n, i) => {
       const angle = (i / Math.max(1, ordered.length)) * 2 * Math.PI;
-      return [n.id, { x: Math.cos(angle) * radius, y: Math.sin(angle) * radius }];
+      return [n.id, { x: Math.cos(angle) * radius * WIDER, y: Math.sin(angle) * radius }];
     }),
   );
 }
+
+/** So few stand on a circle; more, or opened groups, are laid out by their traffic. */
+const CIRCLE_MOST = 14;
+export const onCircle = (nodes: readonly ShownNode[]): boolean =>
+  nodes.length <= CIRCLE_MOST && nodes.every((n) => n.parent === null);
 
 /** The node one comes to by an arrow key: the nearest in that direction, straight ahead preferred. */
 export function nextNode(

@@ -2,6 +2,7 @@
 import { Alert, Button, Form, FormGroup, TextInput, Title } from '@patternfly/react-core';
 import ExchangeAltIcon from '@patternfly/react-icons/dist/esm/icons/exchange-alt-icon';
 import type { ResponseOf } from '@wocloud/protocol/api.ts';
+import { TIERS } from '@wocloud/protocol/resources/policy.ts';
 import { useEffect, useId, useState } from 'react';
 import { Link } from 'react-router';
 import { useCall } from '../api/calls.ts';
@@ -16,6 +17,7 @@ import { Empty, Failure, Loading } from '../screen/Answers.tsx';
 import { Screen } from '../screen/Screen.tsx';
 import { StateWord, type State } from '../state/StateWord.tsx';
 import { words } from '../state/words.ts';
+import { stepWhy, why } from './why.ts';
 import './trace.css';
 
 type Trace = ResponseOf<'trace.create'>;
@@ -41,14 +43,12 @@ export default function TraceScreen() {
     <Screen
       title={t('trace.title')}
       answer={t('trace.answer')}
-      cli={`wocloud trace ${asked.src || 'SRC'} ${asked.dst || 'DST'} ${asked.service || 'tcp/443'}`}
+      cli={`wocloud trace ${asked.src || 'web-1'} ${asked.dst || 'db-1'} ${asked.service || 'tcp/5432'}${asked.network ? ` --network ${asked.network}` : ''}`}
     >
       <Ends asked={asked} />
       <div aria-live="polite">
         {!complete ? (
-          <Empty title={t('trace.empty')} cli="wocloud trace web-1 db-1 tcp/5432">
-            {t('trace.emptyBody')}
-          </Empty>
+          <Empty title={t('trace.empty')}>{t('trace.emptyBody')}</Empty>
         ) : trace.data ? (
           <Result of={trace.data} src={asked.src} dst={asked.dst} />
         ) : trace.error ? (
@@ -148,8 +148,16 @@ function Ends({ asked }: { asked: Asked }) {
   );
 }
 
-function Result({ of: trace, src, dst }: { of: Trace; src: string; dst: string }) {
+function StepTier({ of: text }: { of: string | null }) {
   const { t } = useWords();
+  const tier = TIERS.find((x) => x === text);
+  return tier ? (
+    <span className="subtle">{t('trace.tierOf', { tier: t(`policies.tier_${tier}`) })}</span>
+  ) : null;
+}
+
+function Result({ of: trace, src, dst }: { of: Trace; src: string; dst: string }) {
+  const { t, rich, language } = useWords();
   const address = useAddress();
   const rule = readRule(trace.rule);
   return (
@@ -158,9 +166,9 @@ function Result({ of: trace, src, dst }: { of: Trace; src: string; dst: string }
         <Title headingLevel="h2" size="xl">
           <StateWord state={trace.verdict} />
         </Title>
-        <p>{trace.why}</p>
+        <p>{language === 'en' ? trace.why : why(trace, t)}</p>
         <p>
-          {t('trace.decidedBy')}: <RuleName id={trace.rule} />
+          {rich('trace.decidedBy', {}, { rule: <RuleName id={trace.rule} /> })}
           {rule?.kind === 'rule' ? (
             <>
               {' '}
@@ -195,17 +203,20 @@ function Result({ of: trace, src, dst }: { of: Trace; src: string; dst: string }
               <strong>
                 {step.vm ? (
                   <ObjectLink kind="vm" id={step.vm}>
-                    {step.where}
+                    {step.vm}
                   </ObjectLink>
                 ) : (
                   step.where
                 )}
               </strong>
+              {step.vm && step.where !== step.vm ? (
+                <span className="subtle">{t('trace.on', { host: step.where })}</span>
+              ) : null}
               <RuleName id={step.rule} />
-              {step.tier ? <span className="subtle">{step.tier}</span> : null}
+              <StepTier of={step.tier} />
               {step.staged ? <StateWord state="staged" /> : null}
             </div>
-            <p className="subtle">{step.why}</p>
+            <p className="subtle">{language === 'en' ? step.why : stepWhy(step, t)}</p>
           </li>
         ))}
       </ol>

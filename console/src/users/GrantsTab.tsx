@@ -55,7 +55,7 @@ export function GrantsTab() {
   const add = writes ? <Button onClick={() => setEditing('new')}>{t('users.grantAdd')}</Button> : undefined;
   return (
     <div className="tab-fill">
-      <div className="screen-toolbar">{add}</div>
+      {grants.items.length > 0 ? <div className="screen-toolbar">{add}</div> : null}
       <ListTable
         label={t('users.tabGrants')}
         columns={columns}
@@ -64,8 +64,12 @@ export function GrantsTab() {
         rowName={(g) => g.user}
         {...(writes ? { onOpen: (g: Grant) => setEditing(g) } : {})}
         empty={
-          <Empty title={t('users.grantsEmpty')} action={add}>
-            {t('users.grantsEmptyBody')}
+          <Empty
+            title={t('users.grantsEmpty')}
+            cli={writes ? 'wocloud grant web-1 bob view power' : 'wocloud get grants'}
+            action={add}
+          >
+            {t('users.grantsEmptyBody')} {writes ? null : t('users.grantsWho')}
           </Empty>
         }
       />
@@ -101,6 +105,7 @@ function GrantDialog({ grant, vms, onClose }: DialogProps) {
       pending={put.isPending}
       error={put.error}
       onAct={() => put.mutate({ body: { user, vm, rights: [...rights] } }, { onSuccess: onClose })}
+      cli={`wocloud grant ${vms.get(vm) ?? 'VM'} ${user || 'USER'} ${rights.join(' ') || 'none'}`}
       onClose={onClose}
     >
       {grant ? (

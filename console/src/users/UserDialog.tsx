@@ -48,6 +48,9 @@ export function UserDialog({ user, onClose }: { user: User | null; onClose: () =
         { onSuccess: onClose },
       );
   };
+  const roleFlags = tenant
+    ? `${user ? '' : ` --tenant ${tenant}`} --tenant-role ${tenantRole}`
+    : ` --role ${roles.join(' ') || 'none'}`;
   const passwordFits = password.length >= LEAST || (user !== null && password === '');
   if (removing && user) return <Remove user={user} onClose={onClose} />;
   return (
@@ -59,11 +62,9 @@ export function UserDialog({ user, onClose }: { user: User | null; onClose: () =
       error={act.error}
       onAct={save}
       onClose={onClose}
-      {...(user
-        ? {}
-        : {
-            cli: `wocloud user-add ${name || 'NAME'}${tenant ? ` --tenant ${tenant} --tenant-role ${tenantRole}` : roles.map((r) => ` --role ${r}`).join('')}`,
-          })}
+      cli={`wocloud user ${user ? 'set' : 'add'} ${name || 'NAME'}${roleFlags}${
+        user ? (disabled === user.disabled ? '' : disabled ? ' --disable' : ' --enable') : ''
+      }`}
     >
       {user ? null : (
         <FormGroup label={t('users.name')} fieldId="user-name" isRequired>
@@ -147,6 +148,7 @@ function Remove({ user, onClose }: { user: User; onClose: () => void }) {
     <Confirm
       title={t('users.removeTitle', { name: user.name })}
       undo={t('users.removeUndo')}
+      cli={`wocloud user delete ${user.name}`}
       act={t('users.remove')}
       danger
       pending={remove.isPending}

@@ -88,7 +88,7 @@ export default function UsersScreen() {
     <Screen
       title={t('users.title')}
       answer={t('users.answer')}
-      cli={'wocloud get users'}
+      cli={tab === 'grants' ? 'wocloud get grants' : 'wocloud get users'}
       fill
       actions={
         writes && tab === 'users' ? <Button onClick={() => setAdding(true)}>{t('users.add')}</Button> : null
@@ -124,7 +124,7 @@ export default function UsersScreen() {
             rowName={(u) => u.name}
             {...(writes ? { onOpen: (u: User) => change({ user: u.id }) } : {})}
             empty={
-              <Empty title={t('users.empty')} cli="wocloud user-add alice --tenant acme --tenant-role owner">
+              <Empty title={t('users.empty')} cli="wocloud user add alice --tenant acme --tenant-role owner">
                 {t('users.emptyBody')}
               </Empty>
             }

@@ -4,7 +4,7 @@ import { bilingual } from '../i18n/bilingual.ts';
 export const words = bilingual({
   title: ['Users and grants', '用户与授权'],
   answer: [
-    'Who may do what. Running the cloud, making policy and auditing are three persons',
+    'Who may do what. Running the cloud, making policy and auditing are separate roles',
     '谁能做什么。系统管理、安全管理与审计三员分立',
   ],
   tabUsers: ['Users', '用户'],
@@ -45,10 +45,11 @@ export const words = bilingual({
     'A member of a tenant sees and may do on a VM only what a grant says.',
     '租户成员只能看到并操作授权允许的虚拟机。',
   ],
+  grantsWho: ['Owners of the tenant give them.', '由租户所有者授予。'],
   vm: ['VM', '虚拟机'],
   user: ['User', '用户'],
   rights: ['Rights', '权限'],
-  by: ['by', '授权人'],
+  by: ['By', '授权人'],
   at: ['When', '时间'],
   grantAdd: ['Give rights', '授予权限'],
   right_view: ['see it', '查看'],

@@ -19,12 +19,14 @@ import { Choice } from '../filter/Choice.tsx';
 import { useWords } from '../i18n/language.ts';
 import { Failure } from '../screen/Answers.tsx';
 import { Cli } from '../screen/Cli.tsx';
-import { useMay } from '../session/session.tsx';
+import { quoted } from '../screen/quoted.ts';
+import { useMay, useSession } from '../session/session.tsx';
 import { readLabels, writeLabels } from './labels.ts';
 
 export function LabelsDialog({ vm, onClose }: { vm: VmView; onClose: () => void }) {
   const { t } = useWords();
   const may = useMay();
+  const { user } = useSession();
   const [text, setText] = useState(writeLabels(vm.labels));
   const [tenant, setTenant] = useState(vm.tenant ?? '');
   const tenants = usePages('tenants.list', { query: { limit: 1000 } }, { enabled: may('tenant.read') });
@@ -40,7 +42,10 @@ export function LabelsDialog({ vm, onClose }: { vm: VmView; onClose: () => void 
     );
   return (
     <Modal isOpen variant="small" onClose={onClose} aria-labelledby="labels-title">
-      <ModalHeader title={`${t('vms.editLabels')}: ${vm.name}`} labelId="labels-title" />
+      <ModalHeader
+        title={`${t(user.tenant === null ? 'vms.editLabels' : 'vms.editOnlyLabels')}: ${vm.name}`}
+        labelId="labels-title"
+      />
       <ModalBody>
         <Form>
           {update.error ? <Failure error={update.error} title={t('screen.actFailed')} /> : null}
@@ -67,22 +72,29 @@ export function LabelsDialog({ vm, onClose }: { vm: VmView; onClose: () => void 
               </HelperText>
             </FormHelperText>
           </FormGroup>
-          <FormGroup label={t('vms.tenant')} fieldId="tenant">
-            <Choice
-              label={t('vms.tenant')}
-              all={t('screen.noTenant')}
-              value={tenant}
-              options={[
-                ...new Set([...tenants.items.map((x) => x.metadata.name), ...(vm.tenant ? [vm.tenant] : [])]),
-              ].map((name) => [name, name])}
-              onChoose={setTenant}
-            />
-          </FormGroup>
+          {user.tenant === null ? (
+            <FormGroup label={t('vms.tenant')} fieldId="tenant">
+              <Choice
+                label={t('vms.tenant')}
+                all={t('screen.noTenant')}
+                value={tenant}
+                options={[
+                  ...new Set([
+                    ...tenants.items.map((x) => x.metadata.name),
+                    ...(vm.tenant ? [vm.tenant] : []),
+                  ]),
+                ].map((name) => [name, name])}
+                onChoose={setTenant}
+              />
+            </FormGroup>
+          ) : null}
         </Form>
         <Cli
-          command={`wocloud label ${vm.name} ${Object.entries(labels)
-            .map(([k, v]) => `${k}=${v}`)
-            .join(' ')}`}
+          command={`wocloud label ${vm.name} ${[
+            ...Object.entries(labels).map(([k, v]) => quoted(`${k}=${v}`)),
+            ...Object.keys(vm.labels).flatMap((k) => (k in labels ? [] : [`${k}-`])),
+            ...(tenant === (vm.tenant ?? '') ? [] : [tenant ? `--tenant ${tenant}` : '--no-tenant']),
+          ].join(' ')}`}
         />
       </ModalBody>
       <ModalFooter>

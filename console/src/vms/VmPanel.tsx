@@ -3,6 +3,7 @@ import { Alert, Button } from '@patternfly/react-core';
 import type { VmView } from '@wocloud/protocol/views.ts';
 import { useState } from 'react';
 import { Link } from 'react-router';
+import { alertTitle } from '../alerts/titles.ts';
 import { useCall } from '../api/calls.ts';
 import { EnforcementSwitch } from '../enforcement/EnforcementSwitch.tsx';
 import { FlowLines } from '../flows/FlowLines.tsx';
@@ -13,7 +14,7 @@ import { ObjectLink } from '../panel/ObjectLink.tsx';
 import { useAddress } from '../screen/address.ts';
 import { Answer } from '../screen/Answers.tsx';
 import { Cli } from '../screen/Cli.tsx';
-import { useMay } from '../session/session.tsx';
+import { useMay, useSession } from '../session/session.tsx';
 import { StateWord } from '../state/StateWord.tsx';
 import { Age } from '../time/Age.tsx';
 import { rangeQuery } from '../time/range.ts';
@@ -29,6 +30,7 @@ export default function VmPanel({ id }: { id: string }) {
 
 function Vm({ of: vm }: { of: VmView }) {
   const { t, language } = useWords();
+  const { user } = useSession();
   const may = useMay();
   const address = useAddress();
   const [labels, setLabels] = useState(false);
@@ -53,7 +55,7 @@ function Vm({ of: vm }: { of: VmView }) {
         {vm.gone ? null : <EnforcementSwitch scope="vm" id={vm.id} name={vm.name} mode={vm.mode} vms={1} />}
         {may('vm.write') ? (
           <Button variant="secondary" onClick={() => setLabels(true)}>
-            {t('vms.editLabels')}
+            {t(user.tenant === null ? 'vms.editLabels' : 'vms.editOnlyLabels')}
           </Button>
         ) : null}
         {may('flow.trace') ? (
@@ -179,7 +181,7 @@ function Refused({ vm }: { vm: VmView }) {
 }
 
 function Alerts({ vm }: { vm: VmView }) {
-  const { t } = useWords();
+  const { t, language } = useWords();
   const alerts = useCall('alerts.list', { query: { vm: vm.id, state: 'open', limit: 5 } });
   return (
     <Section title={t('vms.alerts')}>
@@ -193,7 +195,7 @@ function Alerts({ vm }: { vm: VmView }) {
                 <li key={a.id}>
                   <StateWord state={a.severity} />{' '}
                   <ObjectLink kind="alert" id={a.id}>
-                    {a.title}
+                    {alertTitle(a, language)}
                   </ObjectLink>{' '}
                   <span className="subtle">
                     <Age at={a.lastSeen} />

@@ -8,7 +8,11 @@ import { StateWord } from '../state/StateWord.tsx';
 import type { Column } from '../table/DataTable.tsx';
 import { Age } from '../time/Age.tsx';
 
-export const addressesOf = (vm: VmView) => vm.nics.flatMap((n) => n.addresses.map((a) => a.ip));
+/** IPv4 first, what every card makes for itself (link-local) last. */
+export const addressesOf = (vm: VmView) => {
+  const rank = (ip: string) => (/^fe80:/i.test(ip) ? 2 : ip.includes(':') ? 1 : 0);
+  return vm.nics.flatMap((n) => n.addresses.map((a) => a.ip)).toSorted((a, b) => rank(a) - rank(b));
+};
 const networksOf = (vm: VmView) => [...new Set(vm.nics.flatMap((n) => (n.network ? [n.network] : [])))];
 
 function MemoryCell({ kib }: { kib: number }) {

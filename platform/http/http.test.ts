@@ -85,6 +85,24 @@ test('a misspelt query field is named, with what was meant', async () => {
   );
 });
 
+test('a read that its caller gives up is no failure in the audit log', async () => {
+  const asked = 30;
+  for (let i = 0; i < asked; i++) {
+    const gone = new AbortController();
+    const answer = send('/v1/flows/histogram?since=7d', { signal: gone.signal });
+    await new Promise((resolve) => setTimeout(resolve, i % 10));
+    gone.abort();
+    await answer.catch(() => {});
+  }
+  // One more that is waited for: what came before it has been entered.
+  await send('/v1/flows/histogram?since=7d');
+  const { db } = p.context;
+  const outcomes = await db.query<{ outcome: string }>(
+    `SELECT DISTINCT outcome FROM audit WHERE operation = 'flows.histogram'`,
+  );
+  assert.deepEqual(outcomes, [{ outcome: 'allowed' }]);
+});
+
 test('an ETag is what If-Match takes; If-None-Match: * creates only', async () => {
   const put = (headers: Record<string, string>) =>
     send('/v1/tenants/acme', { method: 'PUT', body: JSON.stringify(tenant), headers });

@@ -189,6 +189,11 @@ export function addRoute(
     // Fastify waits for an asynchronous handler; its types do not say so.
     // oxlint-disable-next-line typescript/no-misused-promises
     async errorHandler(error, request, reply) {
+      // A read whose caller has left before its answer is no failure, and nobody is there to be told.
+      if (!writes && reply.raw.destroyed) {
+        await enter(request, CLIENT_CLOSED_REQUEST, false);
+        return reply;
+      }
       let problem = platformError(error, log);
       try {
         await enter(request, problem.status, false, problem.code);
@@ -199,6 +204,9 @@ export function addRoute(
     },
   });
 }
+
+/** nginx's number for it; HTTP has none. */
+const CLIENT_CLOSED_REQUEST = 499;
 
 function send(reply: FastifyReply, { status, value }: Answer, operation: Operation): FastifyReply {
   void reply.code(status).header('cache-control', 'no-store');

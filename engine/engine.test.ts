@@ -114,6 +114,10 @@ test('killed with -9 and started while the platform is away: the rules stand, an
   );
   await host.killEngine('SIGKILL');
   await host.platform.stop();
+  // What settles after a bridge was switched on goes by itself.
+  await host.sh(
+    'for i in $(seq 100); do nft list set inet wocloud settling | grep -q elements || exit 0; sleep 0.05; done; exit 1',
+  );
   const before = await rules();
   await host.startEngine();
   await host.sh(

@@ -1,5 +1,5 @@
 // Progress as people read it: one line per step, with its time, updated in place on a terminal.
-const terminal = process.stderr.isTTY === true;
+const terminal = process.stderr.isTTY;
 const dim = (text: string) => (terminal && !process.env['NO_COLOR'] ? `\x1b[2m${text}\x1b[0m` : text);
 
 /** A failure that has been explained to the person already thought through: printed without a stack. */

@@ -73,7 +73,7 @@ export async function check(options: { full?: boolean; yes?: boolean }): Promise
     });
   await must('Types', join(BIN, 'tsc'), ['--noEmit', '-p', '.']);
   await must('Types of the console', join(BIN, 'tsc'), ['--noEmit', '-p', 'console']);
-  await must('Lint', join(BIN, 'oxlint'), ['--type-aware', '--quiet']);
+  await must('Lint', join(BIN, 'oxlint'), ['--type-aware', '--deny-warnings']);
   await must('Format', join(BIN, 'oxfmt'), ['--check', '.']);
   if (options.full) {
     await ensurePackages(['platform', 'engine', 'test'], { yes: options.yes ?? false });

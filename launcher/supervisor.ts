@@ -131,7 +131,7 @@ function main(): void {
   });
   const shutdown = async () => {
     server.close();
-    for (const supervised of [...services.values()].reverse()) await supervised.stop();
+    for (const supervised of [...services.values()].toReversed()) await supervised.stop();
     rmSync(socket, { force: true });
     rmSync(join(run, 'supervisor.pid'), { force: true });
     process.exit(0);

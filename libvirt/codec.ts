@@ -145,7 +145,7 @@ export type Struct<F> = { readonly [K in keyof F]: Value<F[K]> };
 
 /** Fields one after the other, in the order they are written down. */
 export function struct<const F extends Fields>(fields: F): Codec<Struct<F>> {
-  const entries = Object.entries(fields) as [string, Codec<unknown>][];
+  const entries = Object.entries(fields);
   return {
     min: entries.reduce((sum, [, codec]) => sum + codec.min, 0),
     encode(w, v) {

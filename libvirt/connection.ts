@@ -187,7 +187,7 @@ export class Connection implements Caller {
         : undefined;
       const onAbort = (): void => giveUp(aborted(procedure, signal));
       const call: Pending = {
-        procedure: procedure as Procedure<unknown, unknown>,
+        procedure,
         serial,
         opensStream,
         stream: undefined,

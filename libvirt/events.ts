@@ -385,7 +385,7 @@ export async function unregisterEvents(
 const byProcedure = new Map(
   Object.entries(EVENT_TYPES).map(([kind, type]) => [
     `${type.of === 'monitor' ? QEMU_PROGRAM : REMOTE_PROGRAM}/${type.procedure}`,
-    { kind: kind as EventKind, codec: type.codec as Codec<object> },
+    { kind: kind as EventKind, codec: type.codec },
   ]),
 );
 

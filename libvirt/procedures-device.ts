@@ -17,27 +17,26 @@ export const DomainDetachDeviceAlias = remote(
   {},
 );
 
+const byXml =
+  (procedure: typeof DomainAttachDeviceFlags) =>
+  async (
+    caller: Caller,
+    domain: DomainLike,
+    xml: string,
+    flags = 0,
+    options?: CallOptions,
+  ): Promise<void> => {
+    await caller.call(procedure, { domain, xml, flags }, options);
+  };
+
 /** Adds a device. */
-export async function attachDevice(
-  caller: Caller,
-  domain: DomainLike,
-  xml: string,
-  flags = 0,
-  options?: CallOptions,
-): Promise<void> {
-  await caller.call(DomainAttachDeviceFlags, { domain, xml, flags }, options);
-}
+export const attachDevice = byXml(DomainAttachDeviceFlags);
 
 /** Asks for a device's removal; live, it is gone when the event `domain-device-removed` says so. */
-export async function detachDevice(
-  caller: Caller,
-  domain: DomainLike,
-  xml: string,
-  flags = 0,
-  options?: CallOptions,
-): Promise<void> {
-  await caller.call(DomainDetachDeviceFlags, { domain, xml, flags }, options);
-}
+export const detachDevice = byXml(DomainDetachDeviceFlags);
+
+/** Changes a device in place, e.g. a NIC's link state or bridge, a CD-ROM's medium. */
+export const updateDevice = byXml(DomainUpdateDeviceFlags);
 
 /** As detachDevice, by the device's alias. */
 export async function detachDeviceByAlias(
@@ -48,15 +47,4 @@ export async function detachDeviceByAlias(
   options?: CallOptions,
 ): Promise<void> {
   await caller.call(DomainDetachDeviceAlias, { domain, alias, flags }, options);
-}
-
-/** Changes a device in place, e.g. a NIC's link state or bridge, a CD-ROM's medium. */
-export async function updateDevice(
-  caller: Caller,
-  domain: DomainLike,
-  xml: string,
-  flags = 0,
-  options?: CallOptions,
-): Promise<void> {
-  await caller.call(DomainUpdateDeviceFlags, { domain, xml, flags }, options);
 }

@@ -73,7 +73,10 @@ export function openSignals(db: Database, log: Logger): Signals {
     try {
       await next.connect();
       await next.query(`LISTEN ${CHANNEL}`);
-      if (closed) return void (await next.end());
+      if (closed) {
+        await next.end();
+        return;
+      }
       client = next;
       if (wasConnected) deliver('resync', {});
       wasConnected = true;
@@ -106,8 +109,8 @@ export function openSignals(db: Database, log: Logger): Signals {
     },
     on(topic, listener) {
       const set = listeners.get(topic) ?? new Set();
-      listeners.set(topic, set.add(listener as Listener<never>));
-      return () => void set.delete(listener as Listener<never>);
+      listeners.set(topic, set.add(listener));
+      return () => void set.delete(listener);
     },
     async close() {
       closed = true;

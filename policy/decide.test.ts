@@ -211,7 +211,7 @@ test('tiers come before priorities, priorities before names', () => {
     rule('c', 'baseline', 0, undefined),
   ];
   for (let first = 0; first < order.length; first++) {
-    const policies = order.slice(first).reverse();
+    const policies = order.slice(first).toReversed();
     const decision = decide(
       { ...world, documents: { ...world.documents, policies } },
       tcp(nic(1), outside, 9),

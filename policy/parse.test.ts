@@ -64,7 +64,7 @@ test('selectors that say the same have one canonical text, which means the same'
       const selector = parseSelector(parts.join(','));
       const again = parseSelector(selector.canonical);
       assert.equal(again.canonical, selector.canonical);
-      assert.equal(parseSelector([...parts].reverse().join(' , ')).canonical, selector.canonical);
+      assert.equal(parseSelector(parts.toReversed().join(' , ')).canonical, selector.canonical);
       assert.equal(matchesSelector(again, some), matchesSelector(selector, some));
     }),
     { numRuns: runs },

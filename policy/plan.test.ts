@@ -110,7 +110,7 @@ test('any path to a world gives the same plan, and clean hosts are really clean'
         else planner.setDocuments(u.documents);
         if (ask[i]) check();
       });
-      for (const machine of [...w.vms].reverse()) planner.upsertVm(machine);
+      for (const machine of w.vms.toReversed()) planner.upsertVm(machine);
       check();
       planner.setDocuments(w.documents);
       check();

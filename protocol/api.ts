@@ -86,7 +86,7 @@ export const FlowQuery = record({
 });
 export type FlowQuery = Static<typeof FlowQuery>;
 
-const kindOperations = <K extends Kind>(kind: K) => {
+const kindOperations = (kind: Kind) => {
   const { plural } = KINDS[kind];
   const noun = kind.toLowerCase();
   const path = `/v1/${plural}`;

@@ -83,7 +83,7 @@ export function createClient(options: ClientOptions): Client {
   return {
     request,
     async call(id, input) {
-      const { url, init } = request(id, input as CallInput<OperationId>);
+      const { url, init } = request(id, input);
       let response: Response;
       try {
         response = await (options.fetch ?? fetch)(url, init);

@@ -82,7 +82,7 @@ function schemaErrors(kind: Kind, value: unknown): ProblemDetail[] {
   const seen = new Set<string>();
   const details: ProblemDetail[] = [];
   for (const error of deepest.length > 0 ? deepest : raw) {
-    const detail = explain(kind, error as unknown as SchemaError);
+    const detail = explain(kind, error);
     const key = detail.path + detail.message;
     if (seen.has(key)) continue;
     seen.add(key);
@@ -104,7 +104,7 @@ function explain(kind: Kind, error: SchemaError): ProblemDetail {
   const { keyword, instancePath: path, params } = error;
   if (keyword === 'additionalProperties') {
     const name = (params['additionalProperties'] as string[] | undefined)?.[0] ?? '?';
-    const known = propertiesAt(KINDS[kind].schema as TSchema, path);
+    const known = propertiesAt(KINDS[kind].schema, path);
     const hint = nearest(name, known);
     return {
       path: `${path}/${name}`,
@@ -120,11 +120,11 @@ function explain(kind: Kind, error: SchemaError): ProblemDetail {
     const allowed = (params['allowedValues'] as unknown[] | undefined) ?? [];
     return { path, message: `must be one of ${allowed.map(String).join(', ')}` };
   }
-  const described = (schemaAt(KINDS[kind].schema as TSchema, path) as { description?: string } | undefined)
-    ?.description;
+  const at: { description?: string } | undefined = schemaAt(KINDS[kind].schema, path);
   return {
     path,
-    message: keyword === 'pattern' && described ? `is not valid here: ${described}` : error.message,
+    message:
+      keyword === 'pattern' && at?.description ? `is not valid here: ${at.description}` : error.message,
   };
 }
 
@@ -153,9 +153,10 @@ export function schemaAt(schema: TSchema, pointer: string): TSchema | undefined 
 
 /** Names that may stand at a JSON pointer, all union branches together. */
 export function propertiesAt(schema: TSchema, pointer: string): string[] {
-  const at = schemaAt(schema, pointer) as
-    | { properties?: object; anyOf?: { properties?: object }[] }
-    | undefined;
+  const at: { properties?: object; anyOf?: { properties?: object }[] } | undefined = schemaAt(
+    schema,
+    pointer,
+  );
   const branches = at?.anyOf ?? (at ? [at] : []);
   return [...new Set(branches.flatMap((b) => Object.keys(b.properties ?? {})))];
 }

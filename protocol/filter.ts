@@ -214,7 +214,7 @@ function add(parsed: ParsedFilter, term: FilterTerm): void {
   if (field === 'port' && !isPort(value)) return void wrong('bad-port');
   if (field === 'ip' && !IP.test(value)) return void wrong('bad-address');
   parsed.terms.push({ ...term, value });
-  const list = (parsed.query[field] ??= []) as string[];
+  const list = (parsed.query[field] ??= []);
   const written = exclude ? `!${value}` : value;
   if (!list.includes(written)) list.push(written);
 }
@@ -282,7 +282,7 @@ const quote = (value: string) =>
 export function printFilter(query: FlowFilter): string {
   const parts: string[] = [];
   for (const field of LIST_FIELDS) {
-    const values = (query[field] ?? []) as string[];
+    const values = query[field] ?? [];
     const wanted = values.filter((v) => !v.startsWith('!'));
     if (wanted.length) parts.push(`${field}:${wanted.map(quote).join(',')}`);
     for (const v of values) if (v.startsWith('!')) parts.push(`-${field}:${quote(v.slice(1))}`);
@@ -294,7 +294,7 @@ export function printFilter(query: FlowFilter): string {
 
 /** The filter with `value` wanted (or, with `exclude`, unwanted) in `field`; its opposite is taken out. */
 export function withTerm(query: FlowFilter, field: ListField, value: string, exclude = false): FlowFilter {
-  const list = (query[field] ?? []) as string[];
+  const list = query[field] ?? [];
   const written = exclude ? `!${value}` : value;
   const opposite = exclude ? value : `!${value}`;
   const rest = list.filter((v) => v !== opposite && v !== written);
@@ -304,7 +304,7 @@ export function withTerm(query: FlowFilter, field: ListField, value: string, exc
 /** The filter without that term; `value` carries its "!" when it excluded. */
 export function withoutTerm(query: FlowFilter, field: ListField, value: string): FlowFilter {
   const { [field]: list, ...others } = query;
-  const rest = ((list ?? []) as string[]).filter((v) => v !== value);
+  const rest = (list ?? []).filter((v) => v !== value);
   return rest.length ? { ...others, [field]: rest } : others;
 }
 
@@ -313,8 +313,7 @@ const shell = (v: string) => (/^[\w@%+=:,./-]+$/.test(v) ? v : `'${v.replace(/'/
 /** As command-line flags of `wocloud flows`: `--vm web-1 --verdict dropped`. */
 export function filterFlags(query: FlowFilter): string {
   const parts: string[] = [];
-  for (const field of LIST_FIELDS)
-    for (const v of (query[field] ?? []) as string[]) parts.push(`--${field} ${shell(v)}`);
+  for (const field of LIST_FIELDS) for (const v of query[field] ?? []) parts.push(`--${field} ${shell(v)}`);
   if (query.since !== undefined) parts.push(`--since ${shell(query.since)}`);
   if (query.until !== undefined) parts.push(`--until ${shell(query.until)}`);
   return parts.join(' ');

@@ -22,18 +22,19 @@ const flows = await startFlows({
   log: { info: () => {}, warn: (fields, message) => console.error(message, fields) },
 });
 console.log('up');
-process.once('SIGINT', () => {
-  void flows.stop().then(() => {
-    const { user, system } = process.cpuUsage(idle);
-    console.log(
-      JSON.stringify({
-        starts: counts.start,
-        ends: counts.end,
-        cpu: user + system,
-        resident: process.resourceUsage().maxRSS * 1024,
-        same: identities.start === identities.end,
-        counters: flows.counters,
-      }),
-    );
-  });
-});
+process.once('SIGINT', () => void report());
+
+async function report(): Promise<void> {
+  await flows.stop();
+  const { user, system } = process.cpuUsage(idle);
+  console.log(
+    JSON.stringify({
+      starts: counts.start,
+      ends: counts.end,
+      cpu: user + system,
+      resident: process.resourceUsage().maxRSS * 1024,
+      same: identities.start === identities.end,
+      counters: flows.counters,
+    }),
+  );
+}

@@ -133,7 +133,10 @@ export class Channel extends EventEmitter<ChannelEvents> {
       socket.on('message', (data, binary) => {
         alive();
         const message = binary ? undefined : parseDown(data);
-        if (message) return void this.emit('down', message);
+        if (message) {
+          this.emit('down', message);
+          return;
+        }
         this.counters['link.malformed']++;
         if (++malformed < MAX_MALFORMED) return;
         failure = 'the platform repeatedly sent what is not the protocol';
@@ -155,7 +158,7 @@ export class Channel extends EventEmitter<ChannelEvents> {
 function parseDown(data: WebSocket.RawData): Down | undefined {
   try {
     const value: unknown = JSON.parse((data as Buffer).toString('utf8'));
-    return down.Check(value) ? (value as Down) : undefined;
+    return down.Check(value) ? value : undefined;
   } catch {
     return undefined;
   }

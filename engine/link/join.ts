@@ -36,7 +36,7 @@ export async function join(
   try {
     const ca = pinnedAuthority(socket, pinned, endpoint);
     const body: JoinRequest = { token: token.trim(), hostname, csr: await signingRequest(dir, hostname) };
-    const answer = await post(socket, JSON.stringify(body));
+    const answer = readAnswer(await post(socket, JSON.stringify(body)));
     if (fingerprint(new X509Certificate(answer.ca)) !== pinned)
       throw new EngineError('join', 'the platform answered with another CA than the one the token names');
     return keepCertificate(dir, answer.certificate, ca);
@@ -79,7 +79,12 @@ function pinnedAuthority(socket: TLSSocket, pinned: string, endpoint: Endpoint):
   return ca.toString();
 }
 
-function post(socket: TLSSocket, body: string): Promise<JoinResponse> {
+interface Answer {
+  status: number;
+  text: string;
+}
+
+function post(socket: TLSSocket, body: string): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const call = request(
       {
@@ -102,13 +107,7 @@ function post(socket: TLSSocket, body: string): Promise<JoinResponse> {
           if (text.length > MAX_ANSWER) response.destroy(new Error('the answer is too long'));
         });
         response.on('error', reject);
-        response.on('end', () => {
-          try {
-            resolve(readAnswer(response.statusCode ?? 0, text));
-          } catch (error) {
-            reject(error as Error);
-          }
-        });
+        response.on('end', () => resolve({ status: response.statusCode ?? 0, text }));
       },
     );
     call.on('error', reject);
@@ -116,7 +115,7 @@ function post(socket: TLSSocket, body: string): Promise<JoinResponse> {
   });
 }
 
-function readAnswer(status: number, text: string): JoinResponse {
+function readAnswer({ status, text }: Answer): JoinResponse {
   let value: unknown;
   try {
     value = JSON.parse(text);

@@ -76,11 +76,11 @@ export function parseConntrack(
     const to = i + length;
     switch (view.getUint16(i + 2, true) & 0x3fff) {
       case CTA_TUPLE_ORIG:
-        if (!parseTuple(view, from, to, row, at, false)) return false;
+        if (!readEach(readOriginal, view, from, to, row, at)) return false;
         have |= 1;
         break;
       case CTA_TUPLE_REPLY:
-        if (!parseTuple(view, from, to, row, at, true)) return false;
+        if (!readEach(readReply, view, from, to, row, at)) return false;
         break;
       case CTA_ID:
         if (to - from < 4) return false;
@@ -94,14 +94,14 @@ export function parseConntrack(
         if (to - from >= 2) row.setUint16(at + ZONE, view.getUint16(from), true);
         break;
       case CTA_COUNTERS_ORIG:
-        if (!parseCounters(view, from, to, row, at + PACKETS_OUT, at + BYTES_OUT)) return false;
+        if (!readEach(readCountersOut, view, from, to, row, at)) return false;
         row.setUint8(at + COUNTED, 1);
         break;
       case CTA_COUNTERS_REPLY:
-        if (!parseCounters(view, from, to, row, at + PACKETS_IN, at + BYTES_IN)) return false;
+        if (!readEach(readCountersIn, view, from, to, row, at)) return false;
         break;
       case CTA_TIMESTAMP:
-        if (!parseTimes(view, from, to, row, at)) return false;
+        if (!readEach(readTimes, view, from, to, row, at)) return false;
         break;
       case CTA_TIMESTAMP_EVENT:
         if (to - from >= 8 && row.getFloat64(at + START, true) === 0)
@@ -116,127 +116,101 @@ export function parseConntrack(
   return have === 3;
 }
 
-function parseTuple(
+/** Reads one attribute, of `from`..`to`, into the row at `at`; false when it is malformed. */
+type Read = (type: number, view: DataView, from: number, to: number, row: DataView, at: number) => boolean;
+
+/** Reads the attributes between two offsets. Takes no closure: at one per event and nest, those cost twice the time. */
+function readEach(
+  read: Read,
   view: DataView,
   start: number,
   end: number,
   row: DataView,
   at: number,
-  reply: boolean,
 ): boolean {
   let i = start;
   while (i + 4 <= end) {
     const length = view.getUint16(i, true);
     if (length < 4 || length > end - i) return false;
-    const type = view.getUint16(i + 2, true) & 0x3fff;
-    if (type === CTA_TUPLE_IP) {
-      if (!parseAddresses(view, i + 4, i + length, row, at, reply)) return false;
-    } else if (type === CTA_TUPLE_PROTO) {
-      if (!reply && !parseProtocol(view, i + 4, i + length, row, at)) return false;
-    } else if (type === CTA_TUPLE_ZONE && !reply && length >= 6) {
-      row.setUint16(at + ZONE, view.getUint16(i + 4), true);
-    }
+    if (!read(view.getUint16(i + 2, true) & 0x3fff, view, i + 4, i + length, row, at)) return false;
     i += (length + 3) & ~3;
   }
   return true;
 }
 
-function parseAddresses(
-  view: DataView,
-  start: number,
-  end: number,
-  row: DataView,
-  at: number,
-  reply: boolean,
-): boolean {
-  let i = start;
-  while (i + 4 <= end) {
-    const length = view.getUint16(i, true);
-    if (length < 4 || length > end - i) return false;
-    const type = view.getUint16(i + 2, true) & 0x3fff;
-    const isSource = type === 1 || type === 3;
-    // Of the reply tuple only the source says more than the original: who answers.
-    if (type <= 4 && (!reply || isSource)) {
-      const to = at + (reply ? REPLY_SRC : isSource ? SRC : DST);
-      if (type <= 2) {
-        if (length < 8) return false;
-        row.setUint32(to + 8, 0xffff);
-        row.setUint32(to + 12, view.getUint32(i + 4));
-      } else {
-        if (length < 20) return false;
-        for (let k = 0; k < 16; k += 4) row.setUint32(to + k, view.getUint32(i + 4 + k));
-      }
-    }
-    i += (length + 3) & ~3;
-  }
+const readOriginal: Read = (type, view, from, to, row, at) => {
+  if (type === CTA_TUPLE_IP) return readEach(readAddress, view, from, to, row, at);
+  if (type === CTA_TUPLE_PROTO) return readEach(readProtocol, view, from, to, row, at);
+  if (type === CTA_TUPLE_ZONE && to - from >= 2) row.setUint16(at + ZONE, view.getUint16(from), true);
   return true;
-}
+};
 
-function parseProtocol(view: DataView, start: number, end: number, row: DataView, at: number): boolean {
-  let i = start;
-  while (i + 4 <= end) {
-    const length = view.getUint16(i, true);
-    if (length < 5 || length > end - i) return false;
-    switch (view.getUint16(i + 2, true) & 0x3fff) {
-      case 1:
-        row.setUint8(at + PROTOCOL, view.getUint8(i + 4));
-        break;
-      case 2:
-        if (length >= 6) row.setUint16(at + SPORT, view.getUint16(i + 4), true);
-        break;
-      case 3:
-        if (length >= 6) row.setUint16(at + DPORT, view.getUint16(i + 4), true);
-        break;
-      case 5: // ICMP type, and below its code
-      case 8:
-        row.setUint16(at + SPORT, view.getUint8(i + 4), true);
-        break;
-      case 6:
-      case 9:
-        row.setUint16(at + DPORT, view.getUint8(i + 4), true);
-        break;
-    }
-    i += (length + 3) & ~3;
-  }
-  return true;
-}
+/** Of the reply tuple only the source says more than the original: who answers. */
+const readReply: Read = (type, view, from, to, row, at) =>
+  type !== CTA_TUPLE_IP || readEach(readReplySource, view, from, to, row, at);
 
-function parseCounters(
-  view: DataView,
-  start: number,
-  end: number,
-  row: DataView,
-  packets: number,
-  bytes: number,
-): boolean {
-  let i = start;
-  while (i + 4 <= end) {
-    const length = view.getUint16(i, true);
-    if (length < 4 || length > end - i) return false;
-    const type = view.getUint16(i + 2, true) & 0x3fff;
-    if (length >= 12) {
-      if (type === 1) row.setFloat64(packets, u64(view, i + 4), true);
-      else if (type === 2) row.setFloat64(bytes, u64(view, i + 4), true);
-    }
-    i += (length + 3) & ~3;
-  }
-  return true;
-}
+const readAddress: Read = (type, view, from, to, row, at) =>
+  type > 4 || putAddress(type, view, from, to, row, at + (type === 1 || type === 3 ? SRC : DST));
 
-function parseTimes(view: DataView, start: number, end: number, row: DataView, at: number): boolean {
-  let i = start;
-  while (i + 4 <= end) {
-    const length = view.getUint16(i, true);
-    if (length < 4 || length > end - i) return false;
-    const type = view.getUint16(i + 2, true) & 0x3fff;
-    if (length >= 12 && (type === 1 || type === 2)) {
-      const microseconds = Math.floor(u64(view, i + 4) / 1000);
-      row.setFloat64(at + (type === 1 ? START : END), microseconds, true);
-    }
-    i += (length + 3) & ~3;
+const readReplySource: Read = (type, view, from, to, row, at) =>
+  (type !== 1 && type !== 3) || putAddress(type, view, from, to, row, at + REPLY_SRC);
+
+/** Types 1 and 2 are IPv4 addresses, 3 and 4 are IPv6. */
+const putAddress: Read = (type, view, from, to, row, at) => {
+  if (type <= 2) {
+    if (to - from < 4) return false;
+    row.setUint32(at + 8, 0xffff);
+    row.setUint32(at + 12, view.getUint32(from));
+  } else {
+    if (to - from < 16) return false;
+    for (let k = 0; k < 16; k += 4) row.setUint32(at + k, view.getUint32(from + k));
   }
   return true;
-}
+};
+
+const readProtocol: Read = (type, view, from, to, row, at) => {
+  if (to === from) return false;
+  switch (type) {
+    case 1:
+      row.setUint8(at + PROTOCOL, view.getUint8(from));
+      break;
+    case 2:
+      if (to - from >= 2) row.setUint16(at + SPORT, view.getUint16(from), true);
+      break;
+    case 3:
+      if (to - from >= 2) row.setUint16(at + DPORT, view.getUint16(from), true);
+      break;
+    case 5: // ICMP type, and below its code
+    case 8:
+      row.setUint16(at + SPORT, view.getUint8(from), true);
+      break;
+    case 6:
+    case 9:
+      row.setUint16(at + DPORT, view.getUint8(from), true);
+      break;
+  }
+  return true;
+};
+
+const readCountersOut: Read = (type, view, from, to, row, at) => {
+  if (to - from < 8) return true;
+  if (type === 1) row.setFloat64(at + PACKETS_OUT, u64(view, from), true);
+  else if (type === 2) row.setFloat64(at + BYTES_OUT, u64(view, from), true);
+  return true;
+};
+
+const readCountersIn: Read = (type, view, from, to, row, at) => {
+  if (to - from < 8) return true;
+  if (type === 1) row.setFloat64(at + PACKETS_IN, u64(view, from), true);
+  else if (type === 2) row.setFloat64(at + BYTES_IN, u64(view, from), true);
+  return true;
+};
+
+const readTimes: Read = (type, view, from, to, row, at) => {
+  if (to - from >= 8 && (type === 1 || type === 2))
+    row.setFloat64(at + (type === 1 ? START : END), Math.floor(u64(view, from) / 1000), true);
+  return true;
+};
 
 function parseTcpState(view: DataView, start: number, end: number, row: DataView, at: number): void {
   // CTA_PROTOINFO > CTA_PROTOINFO_TCP (1) > CTA_PROTOINFO_TCP_STATE (1)

@@ -37,6 +37,7 @@ export class NetlinkExchange {
     let whole = true;
     let done = false;
     this.#socket.send(request(sequence));
+    // oxlint-disable-next-line no-unmodified-loop-condition -- a visited message sets it
     while (!done) {
       this.#receive((message) => {
         if (message.sequence !== sequence) return;
@@ -70,6 +71,7 @@ export class NetlinkExchange {
       this.#socket.send(writer.done());
       let waiting = batch.length;
       let refused = 0;
+      // oxlint-disable-next-line no-unmodified-loop-condition -- a visited message lowers it
       while (waiting > 0)
         this.#receive((message) => {
           if (message.type !== NLMSG_ERROR || message.sequence < first) return;

@@ -177,6 +177,7 @@ export function openLogGroup({ group, copy, hold, collect }: LogGroup, room: num
 /** Waits for the kernel's answer to a request. Packets that arrive before it are let go: nobody counts yet. */
 function acknowledged(socket: NetlinkSocket, buffers: ReceiveBuffers, sequence: number, what: string): void {
   let answer: number | undefined;
+  // oxlint-disable-next-line no-unmodified-loop-condition -- a visited message sets it
   while (answer === undefined) {
     const got = socket.receive(buffers, true);
     if (got === OVERRUN) continue;

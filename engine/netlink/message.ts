@@ -60,14 +60,10 @@ export interface Span {
 /** The attributes between two offsets, by type (the last of a type wins), or undefined when one does not fit. */
 export function attributes(view: DataView, start: number, end: number): Map<number, Span> | undefined {
   const found = new Map<number, Span>();
-  let at = start;
-  while (at + 4 <= end) {
-    const length = view.getUint16(at, true);
-    if (length < 4 || length > end - at) return undefined;
-    found.set(view.getUint16(at + 2, true) & 0x3fff, { start: at + 4, end: at + length });
-    at += (length + 3) & ~3;
-  }
-  return found;
+  const fit = eachAttribute(view, start, end, (type, from, to) => {
+    found.set(type, { start: from, end: to });
+  });
+  return fit ? found : undefined;
 }
 
 /** Visits attributes that repeat (lists). False when one does not fit. */

@@ -2,6 +2,7 @@
 import 'reflect-metadata';
 import { createHash, randomBytes, randomUUID, webcrypto } from 'node:crypto';
 import { once } from 'node:events';
+import type { ServerResponse } from 'node:http';
 import { createServer, type Server } from 'node:https';
 import type { TLSSocket } from 'node:tls';
 import * as x509 from '@peculiar/x509';
@@ -59,6 +60,20 @@ export async function startFakePlatform(path?: string): Promise<FakePlatform> {
   let server: Server;
   let port = 0;
 
+  const certify = async (csr: string): Promise<string> => {
+    const pem = await ca.certify(csr, host, platform.certificateMs);
+    issued.push(pem);
+    return pem;
+  };
+  const renew = async (ws: WebSocket, csr: string): Promise<void> => {
+    const pem = await certify(csr);
+    ws.send(JSON.stringify({ type: 'certificate', pem, ca: ca.pem }));
+  };
+  const join = async (response: ServerResponse, csr: string): Promise<void> => {
+    const certificate = await certify(csr);
+    response.end(JSON.stringify({ host, certificate, ca: ca.pem }));
+  };
+
   const receive = (ws: WebSocket, data: Buffer, binary: boolean): void => {
     if (binary) {
       const batch = decodeBatch(data);
@@ -75,11 +90,7 @@ export async function startFakePlatform(path?: string): Promise<FakePlatform> {
       }
       messages.push(value);
       if (value.type === 'hello') ws.send(JSON.stringify({ type: 'welcome', host, time: Date.now() * 1000 }));
-      if (value.type === 'renew')
-        void ca.certify(value.csr, host, platform.certificateMs).then((pem) => {
-          issued.push(pem);
-          ws.send(JSON.stringify({ type: 'certificate', pem, ca: ca.pem }));
-        });
+      if (value.type === 'renew') void renew(ws, value.csr);
     }
     changed();
   };
@@ -103,15 +114,15 @@ export async function startFakePlatform(path?: string): Promise<FakePlatform> {
           response.writeHead(403).end(JSON.stringify({ detail: 'The token has been used.' }));
           return;
         }
-        void ca.certify(csr, host, platform.certificateMs).then((certificate) => {
-          issued.push(certificate);
-          response.end(JSON.stringify({ host, certificate, ca: ca.pem }));
-        });
+        void join(response, csr);
       });
     });
     const wss = new WebSocketServer({ noServer: true });
     server.on('upgrade', (request, raw, head) => {
-      if (!(request.socket as TLSSocket).authorized) return void raw.end('HTTP/1.1 403 Forbidden\r\n\r\n');
+      if (!(request.socket as TLSSocket).authorized) {
+        raw.end('HTTP/1.1 403 Forbidden\r\n\r\n');
+        return;
+      }
       wss.handleUpgrade(request, raw, head, (ws) => {
         socket = ws;
         ws.on('message', (data: Buffer, binary) => receive(ws, data, binary));
@@ -157,7 +168,7 @@ export async function startFakePlatform(path?: string): Promise<FakePlatform> {
           const value = test();
           if (value === undefined || value === false || value === null) return;
           finish();
-          resolve(value as never);
+          resolve(value);
         };
         const fail = (reason: Error) => {
           finish();

@@ -9,7 +9,7 @@ import { closeSync, existsSync, openSync } from 'node:fs';
 import { chmod, mkdir, readdir, readFile, readlink, rm, writeFile } from 'node:fs/promises';
 import { connect, type Socket } from 'node:net';
 import { join, resolve } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
+import { until } from './wait.ts';
 
 export type ConfValue = string | number | readonly string[];
 
@@ -124,18 +124,6 @@ touch "$dir/ready"
 exec tini -s -- cat >/dev/null
 `;
 
-async function until(
-  what: string,
-  timeoutMs: number,
-  check: () => boolean | Promise<boolean>,
-): Promise<void> {
-  const end = performance.now() + timeoutMs;
-  while (!(await check())) {
-    if (performance.now() > end) throw new Error(`${what}: not within ${timeoutMs} ms`);
-    await delay(10);
-  }
-}
-
 /** Kernel start time of a process: with the PID, an identity that survives PID reuse. Undefined once it is gone or a zombie. */
 async function startTime(pid: number): Promise<string | undefined> {
   try {
@@ -241,11 +229,12 @@ export async function startPrivateLibvirtd(options: PrivateLibvirtdOptions): Pro
   outerProcess.once('exit', (code, signal) => (failed ??= `exit ${code ?? signal}`));
   outerProcess.stdin?.on('error', () => {});
   const timeoutMs = options.timeoutMs ?? 30_000;
-  await until('namespaces', timeoutMs, async () => {
+  const ready = async () => {
     if (failed !== undefined)
       throw new Error(`namespaces: ${failed}: ${await readFile(join(dir, 'holder.log'), 'utf8')}`);
     return existsSync(join(dir, 'ready'));
-  });
+  };
+  await until(ready, timeoutMs, 'namespaces');
   const holderPid = await childOf(outerProcess.pid as number);
   const holderStart = holderPid === undefined ? undefined : await startTime(holderPid);
   if (holderPid === undefined || holderStart === undefined)
@@ -363,11 +352,12 @@ function handle(dir: string, record: HostRecord, runningPid?: number): PrivateLi
       let ended: string | undefined;
       child.once('error', (error) => (ended = error.message));
       child.once('exit', (code, signal) => (ended ??= `exit ${code ?? signal}`));
-      await until('libvirtd', record.timeoutMs, async () => {
+      const ready = () => {
         if (ended !== undefined)
           throw new Error(`libvirtd: ${ended}; see ${host.log} and ${join(dir, 'libvirtd.out')}`);
         return accepts(socket);
-      });
+      };
+      await until(ready, record.timeoutMs, 'libvirtd');
       pid = await childOf(child.pid as number);
       child.unref();
     },
@@ -377,18 +367,16 @@ function handle(dir: string, record: HostRecord, runningPid?: number): PrivateLi
       const started = await startTime(target);
       if (started !== undefined) {
         process.kill(target, signal);
-        await until('end of libvirtd', 15_000, async () => (await startTime(target)) !== started);
+        const gone = async () => (await startTime(target)) !== started;
+        await until(gone, 15_000, 'end of libvirtd');
       }
       pid = undefined;
     },
     async stop({ purge = false } = {}) {
       if ((await startTime(record.holderPid)) === record.holderStart) {
         process.kill(record.holderPid, 'SIGKILL'); // first process of the PID namespace: takes all others along
-        await until(
-          'end of the namespaces',
-          15_000,
-          async () => (await startTime(record.holderPid)) !== record.holderStart,
-        );
+        const gone = async () => (await startTime(record.holderPid)) !== record.holderStart;
+        await until(gone, 15_000, 'end of the namespaces');
       }
       pid = undefined;
       await rm(join(dir, 'host.json'), { force: true });

@@ -5,14 +5,18 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { EventKind, EventOf } from '../events.ts';
 import type { Session } from '../session.ts';
 
-/** Resolves with the first truthy result; rejects after `timeoutMs`. */
-export async function until<T>(check: () => T | Promise<T>, timeoutMs = 10_000): Promise<NonNullable<T>> {
+/** Resolves with the first truthy result; rejects after `timeoutMs`, saying `what` did not come. */
+export async function until<T>(
+  check: () => T | Promise<T>,
+  timeoutMs = 10_000,
+  what = check.toString(),
+): Promise<NonNullable<T>> {
   const end = performance.now() + timeoutMs;
   for (;;) {
     const result = await check();
-    if (result) return result as NonNullable<T>;
-    if (performance.now() > end) throw new Error(`not within ${timeoutMs} ms: ${check.toString()}`);
-    await delay(5);
+    if (result) return result;
+    if (performance.now() > end) throw new Error(`${what}: not within ${timeoutMs} ms`);
+    await delay(10);
   }
 }
 

@@ -171,6 +171,7 @@ export async function startPostgres(options: ClusterOptions): Promise<Cluster> {
   let watching = true;
   let reviving: Promise<void> | undefined;
   const revive = async () => {
+    // oxlint-disable-next-line no-unmodified-loop-condition -- `release` ends it meanwhile
     while (watching) {
       try {
         pid = (await runningPid(data)) ?? (await launch());

@@ -23,6 +23,7 @@ test('a killed PostgreSQL costs 503s, loses nothing that was answered, and heals
   const codes = new Set<string>();
   let stop = false;
   const writer = (async () => {
+    // oxlint-disable-next-line no-unmodified-loop-condition -- the test sets it below, meanwhile
     for (let i = 0; !stop; i++) {
       const code = await codeOf(put(`t-${i}`));
       codes.add(code);

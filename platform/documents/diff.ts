@@ -100,7 +100,7 @@ function walkBack(
     const from = down ? k + 1 : k - 1;
     const fromX = frontier.get(from) ?? 0;
     const [startX, startY] = [fromX, fromX - from];
-    while (x > startX && y > startY && d >= 0 && x > 0 && y > 0 && a[x - 1] === b[y - 1]) {
+    while (x > startX && y > startY && x > 0 && y > 0 && a[x - 1] === b[y - 1]) {
       edits.push({ sign: ' ', line: a[x - 1] ?? '' });
       [x, y] = [x - 1, y - 1];
     }
@@ -109,5 +109,5 @@ function walkBack(
     else edits.push({ sign: '-', line: a[x - 1] ?? '' });
     [x, y] = [startX, startY];
   }
-  return edits.reverse();
+  return edits.toReversed();
 }

@@ -18,9 +18,7 @@ function inTenant(document: Document, caller: Caller, asked?: string): Document 
   const tenant = document.metadata.tenant ?? asked;
   if (KINDS[document.kind].scope === 'platform') return document;
   const own = tenant ?? caller.scope.tenant ?? undefined;
-  return own === undefined
-    ? document
-    : ({ ...document, metadata: { ...document.metadata, tenant: own } } as Document);
+  return own === undefined ? document : { ...document, metadata: { ...document.metadata, tenant: own } };
 }
 
 export function documentHandlers({ db }: Context, apply: Apply): Partial<Handlers> {

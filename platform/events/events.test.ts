@@ -47,7 +47,7 @@ async function open(
 ): Promise<Reader> {
   const answer = (await at.facts.handlers['events.stream']?.(
     callOf(scope, { query, ...parts }),
-  )) as unknown as RawAnswer;
+  )) as RawAnswer;
   return new Reader(answer.body);
 }
 

@@ -38,10 +38,10 @@ export async function flowHistogram(
     bytes: 0,
   }));
   for (const row of rows) {
-    const bucket = buckets[Math.min(Number(row.bucket), buckets.length - 1)];
+    const bucket = buckets[Math.min(row.bucket, buckets.length - 1)];
     if (!bucket) continue;
-    bucket[row.verdict as 'allowed'] += Number(row.flows);
-    bucket.bytes += Number(row.bytes);
+    bucket[row.verdict as 'allowed'] += row.flows;
+    bucket.bytes += row.bytes;
   }
   return buckets;
 }

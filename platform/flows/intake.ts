@@ -207,7 +207,6 @@ async function presentSince(
      GROUP BY sequence, day`,
   );
   const present = new Map<number, Set<string>>();
-  for (const { sequence, day } of rows)
-    present.set(Number(sequence), (present.get(Number(sequence)) ?? new Set()).add(day));
+  for (const { sequence, day } of rows) present.set(sequence, (present.get(sequence) ?? new Set()).add(day));
   return present;
 }

@@ -80,8 +80,8 @@ export async function flowTopology(
         const key = `${from} ${to} ${verdict}`;
         const edge = edges.get(key) ?? { from, to, verdict, flows: 0, bytes: 0, services: [], rules: [] };
         edges.set(key, edge);
-        edge.flows += Number(pair.flows);
-        edge.bytes += Number(pair.bytes);
+        edge.flows += pair.flows;
+        edge.bytes += pair.bytes;
         edge.services = [...new Set([...edge.services, ...services])].slice(0, 10);
         edge.rules = [...new Set([...edge.rules, ...rules])].slice(0, 10);
       }

@@ -46,16 +46,12 @@ export type SelectedFlow = Omit<FlowRow, 'start' | 'flow' | 'time' | 'end' | 'sr
 
 export const flowRow = (row: SelectedFlow): FlowRow => ({
   ...row,
-  start: Number(row.startMicros),
+  start: row.startMicros,
   flow: row.flowText,
-  time: Number(row.timeMicros),
-  end: Number(row.endMicros),
+  time: row.timeMicros,
+  end: row.endMicros,
   src: row.srcText.replace(/^::ffff:(?=\d+\.)/, ''),
   dst: row.dstText.replace(/^::ffff:(?=\d+\.)/, ''),
-  packetsOut: Number(row.packetsOut),
-  packetsIn: Number(row.packetsIn),
-  bytesOut: Number(row.bytesOut),
-  bytesIn: Number(row.bytesIn),
 });
 
 const MAX_MICROS = 8.64e18 / 1000;

@@ -159,7 +159,8 @@ for (const who of ['owner', 'member'] as const)
     const user = who === 'owner' ? bob : member;
     for (const [id, operation] of READS) {
       const queries: object[] = [{}];
-      const known = Object.keys((operation.query as { properties?: object } | undefined)?.properties ?? {});
+      const { properties = {} }: { properties?: object } = operation.query ?? {};
+      const known = Object.keys(properties);
       if (known.includes('tenant')) queries.push({ tenant: 'acme' });
       if (known.includes('vm')) queries.push({ vm: hers.id }, { vm: hers.name });
       if (known.includes('q')) for (const q of [MARK, ACME_IP, hers.id, 'acme']) queries.push({ q });

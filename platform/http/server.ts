@@ -50,7 +50,7 @@ export async function buildHttp(options: HttpOptions): Promise<FastifyInstance> 
   for (const [id, operation] of Object.entries(OPERATIONS) as [OperationId, Operation][]) {
     const missing: Handler<OperationId> = () =>
       Promise.reject(new PlatformError('unavailable', `${id} is not available here.`));
-    addRoute(app, id, operation, (handlers[id] as Handler<OperationId> | undefined) ?? missing, options);
+    addRoute(app, id, operation, handlers[id] ?? missing, options);
   }
   await serveConsole(app, context.config.consoleDir);
   return app;

@@ -28,7 +28,7 @@ export function parseJoin(body: Uint8Array): { message: JoinRequest } | { malfor
 function parse<T>(
   frame: Uint8Array,
   limit: number,
-  check: (value: unknown) => boolean,
+  check: (value: unknown) => value is T,
   explain: (value: unknown) => string,
 ): { message: T } | { malformed: string } {
   if (frame.length > limit) return { malformed: `${frame.length} bytes` };
@@ -38,7 +38,7 @@ function parse<T>(
   } catch {
     return { malformed: 'not JSON' };
   }
-  return check(value) ? { message: value as T } : { malformed: explain(value) };
+  return check(value) ? { message: value } : { malformed: explain(value) };
 }
 
 function firstError(

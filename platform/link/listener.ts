@@ -9,7 +9,7 @@ import { dirname } from 'node:path';
 import type { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
 import { HEARTBEAT_SECONDS, JOIN_PATH, LINK_PATH, MAX_CONTROL_BYTES } from '@wocloud/protocol/link.ts';
-import { WebSocketServer } from 'ws';
+import { WebSocketServer, type WebSocket } from 'ws';
 import { PlatformError, problemOf } from '../errors.ts';
 import { join } from '../hosts/join.ts';
 import { admit, heard } from '../hosts/store.ts';
@@ -71,32 +71,32 @@ export async function startListener(deps: ListenerDeps): Promise<Listener> {
       response.destroy();
     });
   };
+  const begin = (ws: WebSocket, peer: Peer) => {
+    sessions.get(peer.host)?.close(1012, 'a newer link of this host');
+    const session = new Session(ws, peer, deps);
+    sessions.set(peer.host, session);
+    metrics.linksConnected.set(sessions.size);
+    log.info({ host: peer.name }, 'a link is up');
+    ws.on('close', (code, reason) => {
+      log.info({ host: peer.name, code, reason: reason.toString() }, 'a link is down');
+      if (sessions.get(peer.host) === session) sessions.delete(peer.host);
+      metrics.linksConnected.set(sessions.size);
+      void session.ended();
+    });
+  };
+  const admitted = async (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+    const peer = await peerOf(deps, request);
+    if (typeof peer === 'string') {
+      metrics.linksRefused.inc({ reason: peer });
+      log.warn({ reason: peer, ip: request.socket.remoteAddress }, 'a link was refused');
+      refuse(socket, peer);
+    } else wss.handleUpgrade(request, socket, head, (ws) => begin(ws, peer));
+  };
   const upgrade = (request: IncomingMessage, socket: Duplex, head: Buffer) => {
-    peerOf(deps, request)
-      .then((peer) => {
-        if (typeof peer === 'string') {
-          metrics.linksRefused.inc({ reason: peer });
-          log.warn({ reason: peer, ip: request.socket.remoteAddress }, 'a link was refused');
-          return refuse(socket, peer);
-        }
-        wss.handleUpgrade(request, socket, head, (ws) => {
-          sessions.get(peer.host)?.close(1012, 'a newer link of this host');
-          const session = new Session(ws, peer, deps);
-          sessions.set(peer.host, session);
-          metrics.linksConnected.set(sessions.size);
-          log.info({ host: peer.name }, 'a link is up');
-          ws.on('close', (code, reason) => {
-            log.info({ host: peer.name, code, reason: reason.toString() }, 'a link is down');
-            if (sessions.get(peer.host) === session) sessions.delete(peer.host);
-            metrics.linksConnected.set(sessions.size);
-            void session.ended();
-          });
-        });
-      })
-      .catch((error: unknown) => {
-        log.warn({ err: error }, 'a link could not be admitted just now');
-        refuse(socket, 'unavailable');
-      });
+    admitted(request, socket, head).catch((error: unknown) => {
+      log.warn({ err: error }, 'a link could not be admitted just now');
+      refuse(socket, 'unavailable');
+    });
   };
 
   const servers: Server[] = [];
@@ -136,12 +136,14 @@ export async function startListener(deps: ListenerDeps): Promise<Listener> {
       alive.map((s) => s.peer.host),
     ).catch((error: unknown) => log.warn({ err: error }, 'heartbeats could not be noted'));
   }, HEARTBEAT_SECONDS * 1000);
+  const renew = async () => {
+    const next = await certify();
+    for (const server of servers) server.setSecureContext({ ...options, ...next });
+  };
   const renewal = setInterval(() => {
-    certify()
-      .then((next) => {
-        for (const server of servers) server.setSecureContext({ ...options, ...next });
-      })
-      .catch((error: unknown) => log.error({ err: error }, 'the link’s certificate could not be renewed'));
+    renew().catch((error: unknown) =>
+      log.error({ err: error }, 'the link’s certificate could not be renewed'),
+    );
   }, SERVER_RENEW_MS);
   renewal.unref();
 

@@ -138,7 +138,7 @@ export class Session {
         this.#deps.context.log.error({ err: error, host: this.peer.name }, 'a frame could not be handled');
         this.#end(1011, 'internal error');
       })
-      .then(() => {
+      .finally(() => {
         this.#frames--;
         this.#bytes -= data.length;
         if (this.#ws.isPaused && this.#frames < LINK_WINDOW && this.#bytes < BACKLOG_BYTES / 2)

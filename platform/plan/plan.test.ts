@@ -8,7 +8,6 @@ import { openSignals } from '../signals.ts';
 import { startTestDatabase, type TestDatabase } from '../testing/postgres.ts';
 import { fakeVm } from '../testing/fake-engine.ts';
 import { until } from '../testing/facts.ts';
-import {} from '../testing/platform.ts';
 import { writeReports } from '../vms/rows.ts';
 import { createPlans, type Plans } from './plans.ts';
 import { chooseZone } from './zones.ts';

@@ -153,6 +153,7 @@ export function createPlans({ db, signals, log }: Context): Plans {
     again = true;
     running ??= db
       .outside(async () => {
+        // oxlint-disable-next-line no-unmodified-loop-condition -- `stop` sets it during a pass
         while (again && !stopped) {
           again = false;
           await pass();
@@ -181,6 +182,7 @@ export function createPlans({ db, signals, log }: Context): Plans {
     },
     world: () => world.planner.world(),
     async settled() {
+      // oxlint-disable-next-line no-unmodified-loop-condition -- its end clears it
       while (running) await running;
     },
     async start() {

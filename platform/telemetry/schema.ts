@@ -1,7 +1,13 @@
 // Tables of the telemetry store, as numbered steps that run once. The same SQL for one machine and for a cluster; only
 // the table engine differs.
 import { FLOW_KINDS, POINTS, STAGED_VERDICTS, VERDICTS } from '@wocloud/protocol/flow.ts';
-import type { Telemetry } from './store.ts';
+
+/** Statements to the store; making its tables takes no more. */
+export interface Statements {
+  /** Rows of a SELECT. Throws `unavailable` when the store cannot be reached, else a plain error. */
+  rows<R>(sql: string, options?: { signal?: AbortSignal }): Promise<R[]>;
+  command(sql: string): Promise<void>;
+}
 
 /** Type of a column of these words, numbered as on the wire. */
 export const wordsType = (words: readonly string[]): string =>
@@ -75,7 +81,7 @@ const steps: ((o: Options) => string[])[] = [
 ];
 
 /** Runs the steps that have not run, then sets the retention that is wished for now. */
-export async function migrateTelemetry(telemetry: Telemetry, options: Options): Promise<void> {
+export async function migrateTelemetry(telemetry: Statements, options: Options): Promise<void> {
   const engine = options.replicated ? 'ReplicatedMergeTree' : 'MergeTree';
   await telemetry.command(
     `CREATE TABLE IF NOT EXISTS schema_steps (step UInt32, at DateTime DEFAULT now()) ENGINE = ${engine} ORDER BY step`,

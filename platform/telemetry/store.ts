@@ -8,12 +8,9 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import type { Logger } from 'pino';
 import { PlatformError } from '../errors.ts';
-import { migrateTelemetry } from './schema.ts';
+import { migrateTelemetry, type Statements } from './schema.ts';
 
-export interface Telemetry {
-  /** Rows of a SELECT. Throws `unavailable` when the store cannot be reached, else a plain error. */
-  rows<R>(sql: string, options?: { signal?: AbortSignal }): Promise<R[]>;
-  command(sql: string): Promise<void>;
+export interface Telemetry extends Statements {
   /** Inserts blocks in Native format. What returns is on disk; the same token never counts twice. */
   insert(
     table: string,
@@ -41,6 +38,8 @@ export async function openTelemetry(options: {
   const client = createClient({
     url: url ?? 'http://telemetry',
     request_timeout: 120_000,
+    // Servers before 25.8 quote them: rows have numbers as numbers, whoever answers.
+    clickhouse_settings: { output_format_json_quote_64bit_integers: 0 },
     max_open_connections: 16,
     // Errors are thrown to whoever asked; they say it in their own words.
     log: { level: ClickHouseLogLevel.OFF },

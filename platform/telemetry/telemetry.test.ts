@@ -50,6 +50,11 @@ test('killed -9 again and again in the middle of a stream, no record is lost and
   assert.equal(Number(distinct[0]?.n), rows * batches);
 });
 
+test('64-bit integers come as numbers', async () => {
+  const [row] = await at.facts.telemetry.rows('SELECT toUInt64(7) AS whole, toInt64(-7) AS negative');
+  assert.deepEqual(row, { whole: 7, negative: -7 });
+});
+
 test('an insert whose fate is unknown is looked up: present days are not inserted again, absent ones are', async () => {
   const day = 86_400e6;
   const now = Date.now() * 1000;

@@ -39,7 +39,7 @@ export function handlers(
             (query.q === undefined || mentions(vm, query.q.toLowerCase())),
         )
         .sort((a, b) => compare([a.name, a.id], [b.name, b.id]));
-      const start = cursor ? found.findIndex((vm) => compare([vm.name, vm.id], cursor as string[]) > 0) : 0;
+      const start = cursor ? found.findIndex((vm) => compare([vm.name, vm.id], cursor) > 0) : 0;
       const rows = start < 0 ? [] : found.slice(start, start + limit + 1);
       const page = pageOf(
         rows,

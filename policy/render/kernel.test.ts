@@ -2,7 +2,6 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import fc from 'fast-check';
-import type { DesiredState } from '@wocloud/protocol/desired.ts';
 import { EMPTY_STATE } from '@wocloud/protocol/desired.ts';
 import { decide, type Decision, type End } from '../decide.ts';
 import { nicId, type InventoryNic, type InventoryVm, type World } from '../model.ts';
@@ -37,7 +36,7 @@ const PORTS = NETWORKS.flatMap((network) => [
 ]);
 
 let kernel: KernelHost;
-let applied = { state: EMPTY_STATE as DesiredState, local: NO_LOCAL };
+let applied = { state: EMPTY_STATE, local: NO_LOCAL };
 let lastSlot = 0;
 let nextPort = 10_000;
 

@@ -90,7 +90,7 @@ const rule = (name: string): fc.Arbitrary<Rule> =>
       log,
       ...(peers && { [direction === 'out' ? 'to' : 'from']: peers }),
       ...(services && { services }),
-    })) as fc.Arbitrary<Rule>;
+    }));
 
 const policy = (name: string): fc.Arbitrary<Policy> =>
   fc

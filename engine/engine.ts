@@ -1,8 +1,9 @@
 // All parts of an engine, wired: libvirt and the kernel on one side, the platform on the other. Reads from top to bottom.
 import { mkdirSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { Session } from '@wocloud/libvirt/session.ts';
+import { liveFlowsFile } from '@wocloud/protocol/paths.ts';
 import type { Logger } from 'pino';
 import { EngineError } from './errors.ts';
 import { DesiredStore } from './filter/desired-store.ts';
@@ -10,7 +11,6 @@ import { DriftWatch } from './filter/drift.ts';
 import { Enforcer } from './filter/enforcer.ts';
 import { Kernel } from './filter/kernel.ts';
 import { Nft } from './filter/nft.ts';
-import { digestOf } from './filter/readback.ts';
 import { Slots } from './filter/slots.ts';
 import { Switches } from './filter/switches.ts';
 import { NftWatch } from './filter/watch.ts';
@@ -111,6 +111,7 @@ export async function startEngine(options: Options, identity: Identity, log: Log
     identity: () => ({ host: link.identity.host, key: link.identity.key }),
     onReceipt: (receipt) => link.send({ type: 'receipt', receipt }),
     // What is enforced is no longer observed, and the other way round.
+    underWay: async () => (await flows?.underWay()) ?? [],
     onBridges: () => {
       flows
         ?.reconcile()
@@ -203,7 +204,7 @@ export async function startEngine(options: Options, identity: Identity, log: Log
       return bridges ? [...inventory.bridges.bridges.keys()].filter((bridge) => !bridges.has(bridge)) : [];
     },
     log: log.child({ part: 'flows' }),
-    tableFile: liveTable(dir),
+    tableFile: liveFlows(dir),
   });
 
   for (const part of [session, inventory, sources, nft, enforcer, drift, flows])
@@ -251,10 +252,10 @@ export async function startEngine(options: Options, identity: Identity, log: Log
   };
 }
 
-/** Memory that outlives the engine and not the machine; one per state directory, where several share /run. */
-function liveTable(dir: string): string {
-  mkdirSync('/run/wocloud', { recursive: true, mode: 0o755 });
-  return join('/run/wocloud', `live-flows-${digestOf(dir).slice(0, 8)}`);
+function liveFlows(dir: string): string {
+  const file = liveFlowsFile(dir);
+  mkdirSync(dirname(file), { recursive: true, mode: 0o755 });
+  return file;
 }
 
 /** A libvirt that is away for longer than a restart takes is told. */

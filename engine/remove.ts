@@ -1,8 +1,9 @@
 // Takes everything of ours out of this host's kernel: tables, rules in the chains of others, switches.
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { liveFlowsFile } from '@wocloud/protocol/paths.ts';
 import { TABLES } from '@wocloud/policy/render/names.ts';
-import { removalScript } from '@wocloud/policy/render/script.ts';
+import { quietScript, removalScript } from '@wocloud/policy/render/script.ts';
 import { removePassages } from './filter/foreign/passage.ts';
 import { isAbsent, Nft } from './filter/nft.ts';
 import { Switches } from './filter/switches.ts';
@@ -25,13 +26,15 @@ export async function removeEverything(dir: string): Promise<string[]> {
         if (!isAbsent(error)) throw error;
       }
     const observe = `add table bridge ${OBSERVE_TABLE}\ndelete table bridge ${OBSERVE_TABLE}\n`;
-    if (done.some((line) => line.startsWith('removed table')))
+    if (done.some((line) => line.startsWith('removed table'))) {
+      await nft.apply(quietScript());
       await nft.apply(`${removalScript()}${observe}`);
+    }
   } finally {
     await nft.close();
   }
   const passages = await removePassages();
   if (passages > 0) done.push(`removed ${passages} accept rules from the chains of others`);
-  rmSync(join(dir, 'applied.json'), { force: true });
+  for (const file of [join(dir, 'applied.json'), liveFlowsFile(dir)]) rmSync(file, { force: true });
   return done.length > 0 ? done : ['nothing of ours was there'];
 }

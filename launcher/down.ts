@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process';
 import { existsSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { paths } from '@wocloud/protocol/paths.ts';
+import { liveFlowsFile, paths } from '@wocloud/protocol/paths.ts';
 import { clean, defaultLabDir } from '@wocloud/lab/lab.ts';
 import { listServices, stopService, stopSupervisor } from './services.ts';
 import { LauncherError, step } from './steps.ts';
@@ -20,6 +20,8 @@ export async function down(options: { purge?: boolean }): Promise<void> {
     });
   if (services.some((s) => s.name === 'engine-lab'))
     await step('Stop the engine of the lab', () => stopService('engine-lab'));
+  // The lab's engine leaves its kernel with the lab; this one file it shares with the machine.
+  rmSync(liveFlowsFile(join(home, 'engine-lab')), { force: true });
   await stopLabs(home);
   if (services.length > 0) await step('Stop the platform and the database', stopSupervisor);
   else await stopSupervisor();

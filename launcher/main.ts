@@ -1,7 +1,7 @@
 // The launcher: ./wocloud up, down, test, lab, bench, check, gen.
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
-import { Command, CommanderError } from 'commander';
+import { Command, CommanderError, Option } from 'commander';
 import { LauncherError } from './steps.ts';
 
 const ROOT = join(import.meta.dirname, '..');
@@ -34,6 +34,12 @@ program
   .option('--port <port>', 'of console and API, on 127.0.0.1', '8080')
   .option('--link-port <port>', 'where engines of other hosts connect, on 127.0.0.1; 0 picks one', '8444')
   .option('--libvirt <socket>', 'libvirt of this host', '/run/libvirt/libvirt-sock')
+  .addOption(
+    new Option(
+      '--bridged-frames <mode>',
+      "where another firewall would drop what enforcing shows it: accept puts rules for traffic within the VMs' bridges before its own; observe (at first) leaves those VMs observed; remembered",
+    ).choices(['observe', 'accept']),
+  )
   .option('-y, --yes', 'install without asking')
   .action(async (options) => (await import('./up.ts')).up(options));
 program

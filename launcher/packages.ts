@@ -48,6 +48,7 @@ const PACKAGES = {
       'python3-libvirt',
       'iperf3',
       'tcpdump',
+      'curl',
       'socat',
       'iputils-ping',
       'gcc',

@@ -1,5 +1,5 @@
 // up: everything that runs on one machine, in order; each step says what it does and can be done again.
-import { chmodSync, existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import type { Client } from '@wocloud/protocol/client.ts';
@@ -19,6 +19,7 @@ export interface UpOptions {
   linkPort: string;
   scenario: string;
   libvirt: string;
+  bridgedFrames?: string;
 }
 
 const ROOT = join(import.meta.dirname, '..');
@@ -108,6 +109,7 @@ async function startEngine(client: Client, lab: DemoLab | undefined, options: Up
       state,
       '--libvirt',
       libvirt,
+      ...bridgedFrames(state, options.bridgedFrames),
     ];
     const [command = '', ...args] = lab ? lab.enter(engine) : engine;
     await ensureService({ name, command, args, stopSeconds: 15 });
@@ -121,6 +123,14 @@ async function startEngine(client: Client, lab: DemoLab | undefined, options: Up
       `See ${log(name)}`,
     );
   });
+}
+
+/** How the operator wants other people's firewalls dealt with: as said now or the last time, else as the engine's own
+ * configuration says. */
+function bridgedFrames(state: string, said: string | undefined): string[] {
+  const file = join(state, 'bridged-frames');
+  if (said !== undefined) writeFileSync(file, said, { mode: 0o600 });
+  return existsSync(file) ? ['--bridged-frames', readFileSync(file, 'utf8').trim()] : [];
 }
 
 async function settled(client: Client): Promise<void> {

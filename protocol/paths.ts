@@ -1,4 +1,5 @@
 // Where things live on a machine (design, contracts): one answer for every program, movable with WOCLOUD_HOME.
+import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 
 export interface Paths {
@@ -24,4 +25,13 @@ export function paths(env: Record<string, string | undefined> = process.env): Pa
     log: moved ? join(moved, 'log') : '/var/log/wocloud',
     linkSocket: join(run, 'link.sock'),
   };
+}
+
+/**
+ * The table of live flows of an engine with this state directory: memory that outlives the engine and not the machine,
+ * so always on the tmpfs of /run, whatever WOCLOUD_HOME says.
+ */
+export function liveFlowsFile(state: string): string {
+  const name = createHash('sha256').update(state).digest('hex').slice(0, 8);
+  return `/run/wocloud/live-flows-${name}`;
 }

@@ -148,8 +148,7 @@ function check(route: Route, part: 'query' | 'body' | 'response', value: unknown
 
 /** Query text as the schema wants it: repeated values to arrays, digits to numbers. */
 function readQuery(operation: Operation, search: URLSearchParams): Record<string, unknown> {
-  const properties = (operation.query as { properties?: Record<string, { type?: string }> } | undefined)
-    ?.properties;
+  const { properties }: { properties?: Record<string, { type?: string }> } = operation.query ?? {};
   const query: Record<string, unknown> = {};
   for (const key of new Set(search.keys())) {
     const { type } = properties?.[key] ?? {};

@@ -107,7 +107,7 @@ function sharing(old: DesiredState, state: DesiredState): DesiredState {
 function read(path: string): DesiredState | undefined {
   try {
     const value: unknown = JSON.parse(readStateFile(path) ?? 'null');
-    return schema.Check(value) ? (value as DesiredState) : undefined;
+    return schema.Check(value) ? value : undefined;
   } catch {
     return undefined;
   }

@@ -3,16 +3,26 @@
 import { join } from 'node:path';
 import { Evaluator } from '@wocloud/policy/evaluate.ts';
 import { ruleIds } from '@wocloud/policy/render/local.ts';
-import { buildRuleset, deltaScript, fullScript, removalScript } from '@wocloud/policy/render/script.ts';
+import {
+  buildRuleset,
+  deltaScript,
+  fullScript,
+  quietDelta,
+  quietScript,
+  removalScript,
+  settleScript,
+} from '@wocloud/policy/render/script.ts';
 import { EMPTY_STATE } from '@wocloud/protocol/desired.ts';
 import type { Receipt } from '@wocloud/protocol/reports.ts';
 import type { Logger } from 'pino';
+import type { UnderWay } from '../flows/flows.ts';
 import type { Notice } from '../health/facts.ts';
 import type { Inventory } from '../inventory/inventory.ts';
 import type { BridgedFrames } from '../options.ts';
 import { devicesOf, inDoubt, readRecord, recordOf, without, writeRecord, type Applied } from './applied.ts';
 import type { DesiredStore } from './desired-store.ts';
-import { passage, type Passage } from './foreign/passage.ts';
+import { passage, removePassages, type Passage } from './foreign/passage.ts';
+import { handOver } from './handover.ts';
 import type { Kernel } from './kernel.ts';
 import { place, type Placement, type Protection } from './placement.ts';
 import { disproof } from './proof.ts';
@@ -35,6 +45,8 @@ export interface EnforcerOptions {
   /** Host id and PEM of its key. */
   identity: () => { host: string; key: string };
   onReceipt: (receipt: Receipt) => void;
+  /** What goes on on bridges where nothing is enforced yet. */
+  underWay: () => Promise<UnderWay[]>;
   /** The bridges on which something is enforced are others, or known for the first time. */
   onBridges: () => void;
   /** Protections have changed. */
@@ -56,6 +68,7 @@ export class Enforcer {
     'filter.failures': 0,
     'filter.adopted': 0,
     'filter.connectionsEnded': 0,
+    'filter.handedOver': 0,
   };
   readonly #o: EnforcerOptions;
   readonly #evaluator = new Evaluator(EMPTY_STATE);
@@ -190,8 +203,11 @@ export class Enforcer {
         placement = await this.#place();
       }
     const known = this.#bridges && [...this.#bridges].join(' ');
+    const changed = known !== [...placement.bridges].join(' ');
+    // Only now do the rules of others see no frames any more of what is enforced no longer.
+    if (changed) await removePassages(placement.bridges);
     this.#bridges = placement.bridges;
-    if (known !== [...placement.bridges].join(' ')) this.#o.onBridges();
+    if (changed) this.#o.onBridges();
     this.#generation = state.generation;
     this.#tell(
       { generation: state.generation, digest: kernel.digest, took: performance.now() - arrived, error: '' },
@@ -202,18 +218,23 @@ export class Enforcer {
   async #place(): Promise<Placement> {
     const { desired, inventory, switches, bridgedFrames, onNotices } = this.#o;
     const { state } = desired;
-    const wanted = new Set(state.nics.filter((nic) => nic.mode === 'enforce').map((nic) => nic.network));
+    const used = new Set(state.nics.map((nic) => nic.network));
+    const enforced = new Set(state.nics.filter((nic) => nic.mode === 'enforce').map((nic) => nic.network));
+    const bridges = new Set<string>();
+    const wanted = new Set<string>();
     const off = new Set<string>();
-    const ours = new Set<string>();
-    for (const { id, bridge } of state.networks)
-      if (wanted.has(id) && inventory.bridges.bridges.has(bridge)) {
-        // Where frames were shown to IP's rules before us, enforcing changes nothing for the rules of others.
-        if (!(await switches.isOn(bridge))) off.add(bridge);
-        else if (switches.hasSwitched(bridge)) ours.add(bridge);
-      }
-    const asked = [...off, ...ours].sort().join(' ');
+    for (const { id, bridge } of state.networks) {
+      if (!used.has(id) || !inventory.bridges.bridges.has(bridge)) continue;
+      const isOff = !(await switches.isOn(bridge));
+      // Where frames were shown to IP's rules before us, enforcing changes nothing for the rules of others.
+      if (!isOff && !switches.hasSwitched(bridge)) continue;
+      bridges.add(bridge);
+      if (enforced.has(id)) wanted.add(bridge);
+      if (isOff) off.add(bridge);
+    }
+    const asked = [...bridges].map((bridge) => (wanted.has(bridge) ? `${bridge}!` : bridge)).join(' ');
     if (this.#passage?.asked !== asked) {
-      this.#passage = { asked, ...(await passage(new Set([...off, ...ours]), bridgedFrames)) };
+      this.#passage = { asked, ...(await passage(bridges, wanted, bridgedFrames)) };
       onNotices(this.#passage.notices);
     }
     // What is on stays on: switching it off would open what is closed. The notice says who drops frames there.
@@ -240,6 +261,8 @@ export class Enforcer {
     const script = before ? deltaScript(before.ruleset, ruleset) : fullScript(ruleset, kernel.existing());
     if (script !== '') {
       this.#applied = undefined;
+      const quiet = before ? quietDelta(before.ruleset, ruleset) : '';
+      if (quiet !== '') await kernel.apply(quiet);
       const keys = await kernel.apply(script);
       this.counters['filter.transactions']++;
       const wrong = disproof(ruleset, kernel.blocks, keys);
@@ -247,9 +270,21 @@ export class Enforcer {
         throw new Error(`the kernel does not hold what was asked for: ${wrong.slice(0, 5).join('; ')}`);
     }
     this.#applied = { ruleset, state: placement.state, devices: devicesOf(ruleset, inventory.bridges) };
+    await this.#handOver(placement);
     await this.#switch(placement);
     if (script !== '' || !before) this.#recordSoon();
     if (!before || mayRevoke(before.state, placement.state)) await this.#revoke();
+  }
+
+  /** Before a bridge is switched on: what goes on there is to go on, as far as the rules allow it. */
+  async #handOver({ bridges, state }: Placement): Promise<void> {
+    const { kernel, switches, slots, directory, underWay } = this.#o;
+    const fresh = new Set<string>();
+    for (const bridge of bridges) if (!(await switches.isOn(bridge))) fresh.add(bridge);
+    if (fresh.size === 0) return;
+    const slot = (rule: string) => slots.slot(rule);
+    this.counters['filter.handedOver'] += await handOver(state, fresh, await underWay(), directory, slot);
+    await kernel.apply(settleScript(fresh));
   }
 
   async #switch({ bridges, vlans }: Placement): Promise<void> {
@@ -269,6 +304,7 @@ export class Enforcer {
     this.#switched = undefined;
     if (this.#applied === undefined) await kernel.read();
     if (kernel.blocks.size > 0) {
+      await kernel.apply(quietScript());
       await kernel.apply(removalScript());
       this.counters['filter.transactions']++;
     }

@@ -8,6 +8,7 @@ import { conntrackRecords, StagedCache } from './conntrack.ts';
 import { GoneNics } from './gone.ts';
 import { GuardAlerts } from './guard-alerts.ts';
 import { Observation } from './observe.ts';
+import { ipText } from './packet.ts';
 import { observedRecords } from './observed.ts';
 import { NicFinder } from './ports.ts';
 import { Reader, type ReaderError, type ReaderOptions } from './reader.ts';
@@ -38,6 +39,20 @@ export interface FlowsOptions {
   room?: number;
 }
 
+/** A conversation that was observed, with answers. */
+export interface UnderWay {
+  bridge: string;
+  vlan: number | null;
+  /** Canonical text. */
+  src: string;
+  dst: string;
+  protocol: number;
+  sport: number;
+  dport: number;
+  /** Its beginning was seen: `src` is surely who began. */
+  isCertain: boolean;
+}
+
 export interface Flows {
   /** Since the start; of what was received, and of everything that was lost. */
   readonly counters: Readonly<Record<string, number>>;
@@ -45,6 +60,8 @@ export interface Flows {
   dump(): Promise<void>;
   /** Ends the kernel's connections that match; how many. Their ends are told as any others. */
   deleteConnections(match: ConnectionMatch): Promise<number>;
+  /** What goes on between VMs on observed bridges, with answers. */
+  underWay(): Promise<UnderWay[]>;
   /** Looks at `observeBridges` again; resolves when they are observed as far as the kernel lets us. */
   reconcile(): Promise<void>;
   /** Resolves when everything read has been emitted and thread and observation table are gone. */
@@ -164,20 +181,23 @@ class FlowParts implements Flows {
     const dead = this.#reader;
     this.#reader = undefined;
     void dead?.stop();
-    this.#restart = setTimeout(() => {
-      if (this.#stopped) return;
-      void Reader.start(this.#readerOptions).then(
-        (reader) => {
-          if (this.#stopped) return reader.stop();
-          this.#reader = reader;
-          this.#pause = FIRST_PAUSE;
-          this.#observation.tellNetworks();
-          return undefined;
-        },
-        (cause: ReaderError) => this.#failed(cause),
-      );
-    }, this.#pause);
+    this.#restart = setTimeout(() => void this.#replace(), this.#pause);
     this.#pause = Math.min(this.#pause * 2, LONGEST_PAUSE);
+  }
+
+  async #replace(): Promise<void> {
+    if (this.#stopped) return;
+    let reader: Reader;
+    try {
+      reader = await Reader.start(this.#readerOptions);
+    } catch (error) {
+      this.#failed(error as ReaderError);
+      return;
+    }
+    if (this.#stopped) return reader.stop();
+    this.#reader = reader;
+    this.#pause = FIRST_PAUSE;
+    this.#observation.tellNetworks();
   }
 
   get counters(): Readonly<Record<string, number>> {
@@ -193,6 +213,16 @@ class FlowParts implements Flows {
 
   async dump(): Promise<void> {
     await this.#reader?.dump();
+  }
+
+  async underWay(): Promise<UnderWay[]> {
+    const text = (address: Uint8Array) => ipText(address, 0, address.length === 4 ? 4 : 6);
+    return ((await this.#reader?.live()) ?? []).flatMap(({ tuple, isCertain }) => {
+      const segment = this.#observation.segment(tuple.network);
+      const { protocol, sport, dport } = tuple;
+      const ends = { src: text(tuple.src), dst: text(tuple.dst), protocol, sport, dport };
+      return segment ? [{ bridge: segment.bridge, vlan: segment.vlan, ...ends, isCertain }] : [];
+    });
   }
 
   reconcile(): Promise<void> {

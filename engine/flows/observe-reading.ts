@@ -230,6 +230,7 @@ export class ObserveReading implements Reading {
     let whole = true;
     let done = false;
     this.#dumps.send(setDumpRequest(sequence, NFPROTO_BRIDGE, OBSERVE_TABLE, name));
+    // oxlint-disable-next-line no-unmodified-loop-condition -- the message that ends the dump sets it
     while (!done) {
       const got = this.#dumps.receive(this.#dumpBuffers);
       if (got === NOTHING || got === OVERRUN) return false;

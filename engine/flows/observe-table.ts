@@ -89,6 +89,14 @@ interface Flow {
   /** Number of the pass under way when it appeared: only a later one can find it gone. */
   born: number;
   isDirty: boolean;
+  /** Who began is known from TCP's own first packets. */
+  isCertain: boolean;
+}
+
+/** A conversation that goes on, with answers; its tuple is the way of who began. */
+export interface Live {
+  tuple: Tuple;
+  isCertain: boolean;
 }
 
 const way = (): Way => ({
@@ -200,6 +208,7 @@ export class ObserveTable {
       ended: false,
       born: this.#pass,
       isDirty: false,
+      isCertain: tuple.protocol === 6 && ((sighting?.tcpFlags ?? 0) & SYN) !== 0,
     };
     // The kernel goes on counting under the same key: what it had before is not this flow's.
     before?.forEach((old, i) => {
@@ -210,6 +219,20 @@ export class ObserveTable {
     this.#flows.set(keyOf(tuple, false), flow);
     this.#tell(flow, 'start', start);
     return flow;
+  }
+
+  /** What goes on, has been answered, and can be told from others by its ports. */
+  live(): Live[] {
+    return [...this.#flows.values()]
+      .filter(
+        ({ tuple, ways: [out, back], ended, fins }) =>
+          !ended &&
+          fins !== 3 &&
+          out.seenPackets > 0 &&
+          back.seenPackets > 0 &&
+          tuple.sport + tuple.dport > 0,
+      )
+      .map(({ tuple, isCertain }) => ({ tuple, isCertain }));
   }
 
   beginPass(): void {

@@ -5,6 +5,7 @@ import { LOG_GROUP } from '@wocloud/policy/render/names.ts';
 import { ROW } from '../netlink/conntrack-row.ts';
 import { Bell } from '../netlink/socket.ts';
 import { OBSERVE_GROUP } from './observe-rules.ts';
+import type { Live } from './observe-table.ts';
 import type { Tally } from './tally.ts';
 import type {
   Forgery,
@@ -47,6 +48,7 @@ export class Reader {
   readonly #bell = new Bell();
   readonly #inFlight = new Int32Array(new SharedArrayBuffer(4));
   readonly #dumps = new Map<number, () => void>();
+  readonly #asked = new Map<number, (list: Live[]) => void>();
   readonly #exited: Promise<void>;
   readonly #closed: Promise<void>;
   #ready: { resolve: () => void; reject: (error: Error) => void } | undefined;
@@ -57,7 +59,7 @@ export class Reader {
     const { port1, port2 } = new MessageChannel();
     const setup: ReaderSetup = {
       tally: options.tally.memory,
-      inFlight: this.#inFlight.buffer as SharedArrayBuffer,
+      inFlight: this.#inFlight.buffer,
       bell: this.#bell.fd,
       conntrack: {
         file: options.tableFile,
@@ -128,6 +130,10 @@ export class Reader {
         this.#dumps.get(message.id)?.();
         this.#dumps.delete(message.id);
         return;
+      case 'live':
+        this.#asked.get(message.id)?.(message.list);
+        this.#asked.delete(message.id);
+        return;
       case 'ready':
         this.#ready?.resolve();
         this.#ready = undefined;
@@ -147,6 +153,7 @@ export class Reader {
   }
 
   #command(command: ReaderCommand): void {
+    // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a port between threads has no origin
     this.#port.postMessage(command);
     this.#bell.ring();
   }
@@ -166,6 +173,16 @@ export class Reader {
     });
   }
 
+  /** The observed conversations that go on, as of now; none from a thread that ends. */
+  async live(): Promise<Live[]> {
+    if (this.#stopping) return [];
+    const id = this.#nextId++;
+    return new Promise((resolve) => {
+      this.#asked.set(id, resolve);
+      this.#command({ kind: 'live', id });
+    });
+  }
+
   /** Resolves when the thread is gone and every row it had has been handed over. */
   async stop(): Promise<void> {
     if (!this.#stopping) {
@@ -177,6 +194,8 @@ export class Reader {
     await this.#closed;
     for (const resolve of this.#dumps.values()) resolve();
     this.#dumps.clear();
+    for (const resolve of this.#asked.values()) resolve([]);
+    this.#asked.clear();
     this.#bell.close();
   }
 }

@@ -67,6 +67,8 @@ function run(setup: ReaderSetup, port: MessagePort): void {
           const command = got.message as ReaderCommand;
           if (command.kind === 'stop') return;
           if (command.kind === 'observe') observing.observe(command.networks);
+          else if (command.kind === 'live')
+            observing.passNow(() => post({ kind: 'live', id: command.id, list: observing.table.live() }));
           else
             conntrack.dumpNow(() =>
               observing.passNow(() => {

@@ -1,5 +1,6 @@
 // What the two threads say to each other, and what a thing that is read must be able to do.
 import type { NetlinkSocket } from '../netlink/socket.ts';
+import type { Live } from './observe-table.ts';
 
 export interface ConntrackSetup {
   /** Where the live table lives, '' for memory only. */
@@ -93,6 +94,8 @@ export interface ReaderSetup {
 export type ReaderCommand =
   | { kind: 'stop' }
   | { kind: 'dump'; id: number }
+  /** Asks for the observed conversations that go on. */
+  | { kind: 'live'; id: number }
   | { kind: 'observe'; networks: number[] };
 
 export type ReaderMessage =
@@ -104,6 +107,7 @@ export type ReaderMessage =
   | { kind: 'forgeries'; list: Forgery[] }
   | { kind: 'unanswered'; list: Unanswered[] }
   | { kind: 'done'; id: number }
+  | { kind: 'live'; id: number; list: Live[] }
   | { kind: 'stopped' }
   | { kind: 'failed'; message: string };
 

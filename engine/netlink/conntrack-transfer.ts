@@ -10,6 +10,8 @@ import {
   CTA_ZONE,
 } from './conntrack-message.ts';
 import { IPCTNL_MSG_CT_NEW, NFNL_SUBSYS_CTNETLINK } from './conntrack-message.ts';
+import { packAddress } from '@wocloud/protocol/columns.ts';
+import { AF_INET, AF_INET6 } from './conntrack-row.ts';
 import {
   attributes,
   MessageWriter,
@@ -71,6 +73,61 @@ export function portable(view: DataView, start: number, end: number): PortableCo
       }),
     );
   return { family: view.getUint8(start), bytes: writer.done() };
+}
+
+export interface NewConnection {
+  zone: number;
+  mark: number;
+  /** Canonical text. */
+  src: string;
+  dst: string;
+  protocol: number;
+  sport: number;
+  dport: number;
+}
+
+const TCP = 6;
+const TCP_ESTABLISHED = 3;
+/** Seconds until it is forgotten when nothing more comes; its first packet sets the kernel's own time. */
+const FIRST_TIMEOUT = { tcp: 432_000, other: 120 };
+
+/** A connection that was answered before this kernel tracked it. */
+export function newConnection({ zone, mark, src, dst, ...rest }: NewConnection): PortableConnection {
+  const { protocol, sport, dport } = rest;
+  const four = !src.includes(':');
+  const writer = new MessageWriter();
+  const tuple = (type: number, from: string, to: string, fromPort: number, toPort: number) =>
+    writer.nest(type, () => {
+      writer.nest(1, () => {
+        writer.bytes(four ? 1 : 3, addressBytes(from));
+        writer.bytes(four ? 2 : 4, addressBytes(to));
+      });
+      writer.nest(2, () => {
+        writer.u8(1, protocol);
+        writer.u16(2, fromPort);
+        writer.u16(3, toPort);
+      });
+    });
+  tuple(CTA_TUPLE_ORIG, src, dst, sport, dport);
+  tuple(CTA_TUPLE_REPLY, dst, src, dport, sport);
+  writer.u32(CTA_TIMEOUT, protocol === TCP ? FIRST_TIMEOUT.tcp : FIRST_TIMEOUT.other);
+  writer.u32(CTA_MARK, mark);
+  writer.u16(CTA_ZONE, zone);
+  writer.u32(CTA_STATUS, STATUS_KEPT);
+  if (protocol === TCP)
+    writer.nest(CTA_PROTOINFO, () =>
+      writer.nest(1, () => {
+        writer.u8(1, TCP_ESTABLISHED);
+        for (const flags of [4, 5]) writer.bytes(flags, Uint8Array.of(TCP_FLAG_BE_LIBERAL, 0xff));
+      }),
+    );
+  return { family: four ? AF_INET : AF_INET6, bytes: writer.done() };
+}
+
+function addressBytes(text: string): Uint8Array {
+  const bytes = new Uint8Array(16);
+  packAddress(text, bytes, 0);
+  return text.includes(':') ? bytes : bytes.subarray(12);
 }
 
 /** Makes the connection; EEXIST when it is there already. */

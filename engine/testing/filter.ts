@@ -15,6 +15,7 @@ import { Slots } from '../filter/slots.ts';
 import { Switches } from '../filter/switches.ts';
 import { NftWatch } from '../filter/watch.ts';
 import { Guest, until } from '../flows/testing/namespace.ts';
+import type { UnderWay } from '../flows/flows.ts';
 import type { Notice } from '../health/facts.ts';
 import { NO_BRIDGES, readBridges, type Bridges } from '../inventory/bridges.ts';
 import { nicFacts, nicId, type KnownVm } from '../inventory/observed.ts';
@@ -87,6 +88,8 @@ export interface TestFilter {
   readonly receipts: Receipt[];
   readonly alerts: NewAlert[];
   notices: readonly Notice[];
+  /** What observation would say goes on. */
+  underWay: UnderWay[];
   /** Wants a state; resolves with its receipt. */
   want(state: DesiredState): Promise<Receipt>;
   close(): Promise<void>;
@@ -115,7 +118,7 @@ export async function startFilter(
   const kernel = new Kernel(nft, watch);
   const receipts: Receipt[] = [];
   const alerts: NewAlert[] = [];
-  const filter = { notices: [] as readonly Notice[] };
+  const filter = { notices: [] as readonly Notice[], underWay: [] as UnderWay[] };
   const enforcer = new Enforcer({
     dir,
     kernel,
@@ -127,8 +130,9 @@ export async function startFilter(
     log,
     switches: new Switches(join(dir, 'switches.json')),
     ends: { routed: () => undefined, own: new Set() },
-    identity: () => ({ host: HOST, key: privateKey.export({ type: 'pkcs8', format: 'pem' }) as string }),
+    identity: () => ({ host: HOST, key: privateKey.export({ type: 'pkcs8', format: 'pem' }) }),
     onReceipt: (receipt) => receipts.push(receipt),
+    underWay: async () => filter.underWay,
     onBridges: () => {},
     onProtection: () => {},
     onNotices: (notices) => (filter.notices = notices),
@@ -155,6 +159,12 @@ export async function startFilter(
     alerts,
     get notices() {
       return filter.notices;
+    },
+    get underWay() {
+      return filter.underWay;
+    },
+    set underWay(list) {
+      filter.underWay = list;
     },
     async want(state) {
       const before = receipts.length;

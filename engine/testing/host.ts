@@ -75,7 +75,9 @@ export async function startTestHost(): Promise<TestHost> {
       began.on('close', (code, signal) => {
         if (killed === began) return;
         platform.giveUp(
-          new Error(`the engine ended by itself (${signal ?? code}); its last words:\n${written.slice(-4000)}`),
+          new Error(
+            `the engine ended by itself (${signal ?? code}); its last words:\n${written.slice(-4000)}`,
+          ),
         );
       });
     },

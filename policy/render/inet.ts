@@ -49,6 +49,9 @@ const FIXED_CHAINS: Readonly<Record<string, readonly string[]>> = {
     'iifname . ether saddr vmap @src-n',
   ],
   invalid: [
+    // The question was asked before questions were noted.
+    'iifname @settling icmp type echo-reply accept',
+    'iifname @settling icmpv6 type echo-reply accept',
     'iifname . ether saddr @enforced counter name "invalid" drop',
     'oifname . ether daddr @enforced counter name "invalid" drop',
     'oifname . ip daddr @enforced-ip4 counter name "invalid" drop',
@@ -103,6 +106,7 @@ export function inetTable(state: DesiredState, local: LocalFacts): Table {
     const part = emptyTable();
     addZones(part, state, local);
     for (const [name, rules] of Object.entries(FIXED_CHAINS)) addChain(part, name, rules, BASES[name]);
+    addSet(part, 'settling', 'type ifname; size 4096; flags dynamic,timeout; timeout 3s;');
     addDispatch(part, state, local);
     return part;
   });

@@ -40,7 +40,32 @@ export function fullScript(ruleset: Ruleset, existing?: ReadonlyMap<TableId, Exi
   return `${lines.join('\n')}\n`;
 }
 
-/** Removes all that is ours. */
+/** For a moment, answers on these bridges pass whose questions nobody has seen. Before their frames are shown. */
+export const settleScript = (bridges: Iterable<string>): string =>
+  `add element inet wocloud settling { ${[...bridges].map((bridge) => `"${bridge}"`).join(', ')} }\n`;
+
+// A packet that is being judged by the old rules when a transaction changes their sets is judged by the new sets, and
+// may be refused by a guard that is just leaving. So rules that go do so first, in a transaction of their own.
+
+/** Makes all that is ours do nothing, without taking it away. */
+export function quietScript(): string {
+  return TABLES.map((id) => `add table ${id}\nflush table ${id}\n`).join('');
+}
+
+/** Empties what stands at the taps that are to be guarded no longer, or now; '' when there are none. */
+export function quietDelta(from: Ruleset, to: Ruleset): string {
+  const lines = TABLES.flatMap((id) =>
+    [...(from.get(id)?.chains ?? [])].flatMap(([name, { device, rules }]) =>
+      device === null || sameRules(rules, to.get(id)?.chains.get(name)?.rules ?? [])
+        ? []
+        : // A device that is gone has taken its chain along.
+          [`add chain ${id} ${name}`, `flush chain ${id} ${name}`],
+    ),
+  );
+  return lines.length === 0 ? '' : `${lines.join('\n')}\n`;
+}
+
+/** Removes all that is ours; after quietScript. */
 export function removalScript(): string {
   return TABLES.map((id) => `add table ${id}\ndelete table ${id}\n`).join('');
 }

@@ -17,12 +17,24 @@ export interface Passage {
   notices: Notice[];
 }
 
-/** Looks, and where `mode` allows it makes way, for frames between the ports of these bridges. */
-export async function passage(bridges: ReadonlySet<string>, mode: BridgedFrames): Promise<Passage> {
+/**
+ * Looks at frames between the ports of `bridges`, and where `mode` allows it makes way for those of `wanted`, which are
+ * to be shown to IP's rules now. The others are looked at so that an operator knows before deciding.
+ */
+export async function passage(
+  bridges: ReadonlySet<string>,
+  wanted: ReadonlySet<string>,
+  mode: BridgedFrames,
+): Promise<Passage> {
   let found = obstacles(await foreignBases(), bridges);
-  if (mode === 'accept' && found.some(isSolvable)) {
-    for (const obstacle of found.filter(isSolvable)) await insert(obstacle);
-    found = obstacles(await foreignBases(), bridges);
+  if (mode === 'accept') {
+    // A bridge that stays blocked by one obstacle needs no rule in the way of another.
+    const stuck = new Set(found.filter((o) => !isSolvable(o)).map((o) => o.bridge));
+    const solvable = found.filter(({ bridge }) => wanted.has(bridge) && !stuck.has(bridge));
+    for (const obstacle of solvable) await insert(obstacle);
+    if (solvable.length > 0) found = obstacles(await foreignBases(), bridges);
+    // What will be solved once it is wanted is nothing to tell of.
+    found = found.filter(({ bridge }) => wanted.has(bridge) || stuck.has(bridge));
   }
   const blocked = new Map<string, string>();
   const notices: Notice[] = [];
@@ -33,9 +45,10 @@ export async function passage(bridges: ReadonlySet<string>, mode: BridgedFrames)
       code: 'bridge.foreign-firewall',
       message: `${obstacleText(obstacle)} when they are shown to it, as enforcing does. VMs on ${bridge} that are not enforced yet stay observed.`,
       action: isSolvable(obstacle)
-        ? `Let frames within ${bridge} pass there (an accept rule for iifname "${bridge}" oifname "${bridge}" before the others), ` +
-          'or start the engine with --bridged-frames accept, which does that and takes it back on --remove.'
-        : `Let packets that enter by ${bridge} pass in ${base.table} ${base.chain}.`,
+        ? `Choose: ./wocloud up --bridged-frames accept on this host (or bridged-frames: accept in its engine.yaml) puts a rule for ` +
+          `frames within the bridge there while it is enforced; or put one there yourself, before the others: ` +
+          `iifname "${bridge}" oifname "${bridge}" accept. Until then nothing changes.`
+        : `Let packets that enter by ${bridge} pass in ${base.table} ${base.chain}. Until then nothing changes.`,
     });
   }
   return { blocked, notices };
@@ -82,10 +95,11 @@ interface RuleJson {
   chain: string;
   handle: number;
   comment?: string;
+  expr: { match?: { left?: { meta?: { key?: string } }; right?: unknown } }[];
 }
 
-/** Takes all rules of ours out of other people's chains. */
-export async function removePassages(): Promise<number> {
+/** Takes the rules of ours out of other people's chains, but those for bridges in `keep`. Answers how many. */
+export async function removePassages(keep: ReadonlySet<string> = new Set()): Promise<number> {
   const tables = new Set(
     (await foreignBases()).filter((b) => !b.legacy).map((b) => `${b.family} ${b.table}`),
   );
@@ -95,12 +109,16 @@ export async function removePassages(): Promise<number> {
     const items = (JSON.parse(stdout) as { nftables: { rule?: RuleJson }[] }).nftables;
     rules.push(...items.flatMap(({ rule }) => (rule?.comment === TAG ? [rule] : [])));
   }
-  for (const { family, table, chain, handle } of rules)
+  const stale = rules.filter((rule) => !keep.has(bridgeOf(rule)));
+  for (const { family, table, chain, handle } of stale)
     await run('nft', [`delete rule ${family} ${table} ${chain} handle ${handle}`], LIMITS);
-  return rules.length + (await removeLegacy('ip')) + (await removeLegacy('ip6'));
+  return stale.length + (await removeLegacy('ip', keep)) + (await removeLegacy('ip6', keep));
 }
 
-async function removeLegacy(family: ForeignBase['family']): Promise<number> {
+const bridgeOf = ({ expr }: RuleJson): string =>
+  String(expr.find(({ match }) => match?.left?.meta?.key === 'iifname')?.match?.right ?? '');
+
+async function removeLegacy(family: ForeignBase['family'], keep: ReadonlySet<string>): Promise<number> {
   const save = await run(`${family}tables-legacy-save`, [], LIMITS).then(
     (r) => r.stdout,
     () => '',
@@ -112,6 +130,7 @@ async function removeLegacy(family: ForeignBase['family']): Promise<number> {
     const rule = /^-A (\S+) -i (\S+) -o \S+ -m comment --comment "wocloud bridged" -j ACCEPT$/.exec(line);
     if (!rule) continue;
     const [, chain = '', bridge = ''] = rule;
+    if (keep.has(bridge)) continue;
     await run(`${family}tables-legacy`, ['-w', '-t', table, '-D', chain, ...legacyRule(bridge)], LIMITS);
     removed++;
   }

@@ -158,10 +158,17 @@ def send(port, data):
     view = memoryview(data)
     poll = select.poll()
     poll.register(port, select.POLLOUT)
+    end = time.monotonic() + 2
     while view:
         events = poll.poll(5000)
-        if not events or events[0][1] & select.POLLHUP:
+        if not events:
             return
+        if events[0][1] & select.POLLHUP:
+            # It may be the one before who has left: that is told apart from, and later than, the next one's request.
+            if time.monotonic() > end:
+                return
+            signal.sigtimedwait(WAKE, 0.05)
+            continue
         try:
             view = view[posix.write(port, view[:32768]):]
         except BlockingIOError:

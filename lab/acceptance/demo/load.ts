@@ -4,7 +4,7 @@ import { execFileSync } from 'node:child_process';
 import { test } from 'node:test';
 import { readFrame } from '@wocloud/policy/testing/frames.ts';
 import { Background } from '../background.ts';
-import { Stream } from '../adopt-stream.ts';
+import { Stream } from '../stream.ts';
 import { within, type Stack } from '../stack.ts';
 import { Sniffer } from './sniffer.ts';
 
@@ -79,7 +79,7 @@ export function loadTests(of: () => Stack): void {
       await publish(0);
 
       await using sniffer = await Sniffer.start(app);
-      const stream = await Stream.start(
+      await using stream = await Stream.start(
         db,
         [
           { name: 'udp4', kind: 'udp', to: '10.20.0.12' },

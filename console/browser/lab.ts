@@ -59,6 +59,7 @@ test('a connection between two VMs is on screen within two seconds of its start'
   await page.waitForFunction(
     () => document.querySelector('[data-testid="live-state"]')?.textContent === 'Live',
   );
+  await page.locator('tr[data-row="0"]').waitFor();
   // The load balancer asks for the server's health every few seconds.
   // Its time tells one connection from another: the rest of a row changes as the connection goes on.
   const first = (): string => document.querySelector('tr[data-row="0"] td')?.textContent ?? '';

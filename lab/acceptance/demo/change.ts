@@ -6,27 +6,15 @@ import type { FlowView } from '@wocloud/protocol/views.ts';
 import { scenarioPath } from '../../scenario.ts';
 import { askUdp, connectFrom, pingFrom } from '../probe.ts';
 import { within, type Stack } from '../stack.ts';
+import { done, published } from './published.ts';
 import { Talk } from './talk.ts';
 
 const EXAMPLE = scenarioPath('demo').replace('demo.yaml', 'policies/example.yaml');
 
 export function changeTests(of: () => Stack): void {
   const vm = (name: string) => of().lab.vm(name);
-  const ok = async (args: string[], input?: string) => {
-    const ran = await of().cli(args, input === undefined ? {} : { input });
-    assert.equal(ran.code, 0, `${args.join(' ')}: ${ran.err}${ran.out}`);
-    return ran.out;
-  };
-  /** Publishes documents for the time of `body`; what was in force before is in force again afterwards. */
-  const published = async (documents: string, body: () => Promise<void>) => {
-    await ok(['apply', '-f', '-'], documents);
-    await ok(['publish', '-m', 'acceptance']);
-    try {
-      await body();
-    } finally {
-      await ok(['rollback', '--yes']);
-    }
-  };
+  const ok = (args: string[], input?: string) => done(of(), args, input);
+  const inForce = (documents: string, body: () => Promise<void>) => published(of(), documents, body);
   const policy = (name: string, tenant: string, spec: object) =>
     JSON.stringify({ apiVersion: 'wocloud/v1', kind: 'Policy', metadata: { name, tenant }, spec });
   const flowWhere = async (query: object, test: (flow: FlowView) => boolean) =>
@@ -38,7 +26,7 @@ export function changeTests(of: () => Stack): void {
     });
 
   test('the example policy of the documentation holds as written', { timeout: 180_000 }, async () => {
-    await published(readFileSync(EXAMPLE, 'utf8'), async () => {
+    await inForce(readFileSync(EXAMPLE, 'utf8'), async () => {
       const outcomes = {
         'https from the same tenant': await connectFrom(vm('lb-1'), '10.10.0.11', 443),
         'https from another tenant that may': await connectFrom(vm('shop-1'), '10.10.0.11', 443),
@@ -97,7 +85,7 @@ export function changeTests(of: () => Stack): void {
       appliesTo: { selector: 'app=web' },
       rules: [{ name: 'no-app', direction: 'in', action: 'drop', services: ['tcp/8080'] }],
     });
-    await published(staged, async () => {
+    await inForce(staged, async () => {
       assert.equal(await connectFrom(vm('lb-1'), '10.10.0.11', 8080), 'open');
       const { value } = await flowWhere(
         { from: ['lb-1'], port: ['8080'], staged: ['dropped'] },
@@ -144,7 +132,7 @@ export function changeTests(of: () => Stack): void {
     const web = await ok(['get', 'policies', 'web', '-t', 'acme', '-o', 'yaml']);
     const without = web.replace(/\n( *)- name: to-db\n(?:\1 .*\n)*/, '\n');
     assert.doesNotMatch(without, /to-db/);
-    await published(without, async () => {
+    await inForce(without, async () => {
       // publish has returned: the connection is over, and those the rules still allow are not.
       const { answers, port } = await talk.look();
       await other.answered((await other.look()).answers + 10);
@@ -177,9 +165,9 @@ export function changeTests(of: () => Stack): void {
     assert.equal(await reach(), 'timeout', 'neither does');
     const seller = half('acme', 'in', 'globex');
     const buyer = half('globex', 'out', 'acme');
-    await published(seller, async () => assert.equal(await reach(), 'timeout', 'only acme does'));
-    await published(buyer, async () => assert.equal(await reach(), 'timeout', 'only globex does'));
-    await published(`${seller}\n---\n${buyer}`, async () => assert.equal(await reach(), 'open'));
+    await inForce(seller, async () => assert.equal(await reach(), 'timeout', 'only acme does'));
+    await inForce(buyer, async () => assert.equal(await reach(), 'timeout', 'only globex does'));
+    await inForce(`${seller}\n---\n${buyer}`, async () => assert.equal(await reach(), 'open'));
     assert.equal(await reach(), 'timeout');
   });
 }

@@ -6,6 +6,7 @@ import { readFrame } from '@wocloud/policy/testing/frames.ts';
 import { Background } from '../background.ts';
 import { Stream } from '../stream.ts';
 import { within, type Stack } from '../stack.ts';
+import { done } from './published.ts';
 import { Sniffer } from './sniffer.ts';
 
 const PUBLICATIONS = 50;
@@ -47,7 +48,7 @@ export function loadTests(of: () => Stack): void {
     `${PUBLICATIONS} publications and an engine killed -9 under iperf3 lose no allowed packet and pass no forbidden one`,
     { timeout: 300_000 },
     async () => {
-      const { lab, client, home, cli } = of();
+      const { lab, client, home } = of();
       const [web, db, app, attacker] = [
         lab.vm('web-1'),
         lab.vm('db-1'),
@@ -77,6 +78,12 @@ export function loadTests(of: () => Stack): void {
         return read(String(id), 60);
       };
       await publish(0);
+      await using _ = {
+        async [Symbol.asyncDispose]() {
+          await done(of(), ['delete', 'policy', 'load', '-t', 'acme', '--yes']);
+          await done(of(), ['publish', '-m', 'without load']);
+        },
+      };
 
       await using sniffer = await Sniffer.start(app);
       await using stream = await Stream.start(
@@ -113,9 +120,6 @@ export function loadTests(of: () => Stack): void {
       };
       const { counted, errors } = await stream.stop();
       const arrived = (await sniffer.stop()).flatMap((frame) => readFrame(frame) ?? []);
-      assert.equal((await cli(['delete', 'policy', 'load', '-t', 'acme', '--yes'])).code, 0);
-      assert.equal((await cli(['publish', '-m', 'without load'])).code, 0);
-
       assert.deepEqual(errors, {});
       for (const { target, sent, lost } of counted) {
         assert.ok(sent > 500, `${target}: ${sent} datagrams`);

@@ -1,6 +1,6 @@
 // nftables in this process: libnftables called through koffi, one command at a time, off the main thread. A command
 // buffer is one transaction: all of it stands in the kernel afterwards, or nothing. No process is started.
-import koffi from 'koffi';
+import koffi from '../native.ts';
 import { EngineError } from '../errors.ts';
 
 /** Bits of nft_ctx_output_set_flags, as in <nftables/libnftables.h>. */

@@ -1,6 +1,6 @@
 // The few system calls netlink needs, called through koffi: no addon, no compile step.
 // Memory that the kernel fills is native and stays where it is; JavaScript sees it through one ArrayBuffer.
-import koffi from 'koffi';
+import koffi from '../native.ts';
 
 const libc = koffi.load('libc.so.6');
 

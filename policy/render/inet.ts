@@ -20,6 +20,8 @@ const FIXED_CHAINS: Readonly<Record<string, readonly string[]>> = {
   // What is allowed stays allowed; a one-way flow never becomes established, so its first packet's verdict counts.
   forward: [
     'ct state established,related accept',
+    // The first packet of a TCP connection is none of what is told apart below.
+    'meta l4proto tcp ct state new goto connect',
     'icmpv6 type { 134, 137 } iifname . ether saddr @enforced goto forged',
     `${ND} accept`,
     `${GROUP_FRAME} goto to-many`,
@@ -29,6 +31,12 @@ const FIXED_CHAINS: Readonly<Record<string, readonly string[]>> = {
     'iifname . oifname @bridged goto bridged',
     'goto routed',
   ],
+  connect: [
+    'iifname . ether daddr @host-macs goto routed',
+    'iifname . oifname @bridged goto connect-bridged',
+    'goto routed',
+  ],
+  'connect-bridged': ['iifname . ether saddr vmap @src-n', 'oifname . ether daddr vmap @dst-n'],
   bridged: [`${DHCP_ASK} goto bridged-in`, 'iifname . ether saddr vmap @src-n', 'goto bridged-in'],
   'bridged-in': [
     `${DHCP_ANSWER} iifname . ether saddr @enforced goto forged`,
@@ -85,16 +93,13 @@ const FIXED_CHAINS: Readonly<Record<string, readonly string[]>> = {
     'oifname . ip6 daddr vmap @dst-h6',
   ],
   // The host routes by address, so an address must belong to where it comes from: two networks may share a range.
-  enter: [
-    'iifname . ether daddr @host-macs iifname . ether saddr @enforced fib saddr . iif oif missing goto unroutable',
-  ],
+  'to-host': ['iifname . ether saddr @enforced fib saddr . iif oif missing goto unroutable'],
 };
 
 const BASES: Readonly<Record<string, string>> = {
   forward: 'type filter hook forward priority -10; policy accept;',
   input: 'type filter hook input priority -10; policy accept;',
   output: 'type filter hook output priority -10; policy accept;',
-  enter: 'type filter hook prerouting priority -150; policy accept;',
   zones: 'type filter hook prerouting priority -450; policy accept;',
 };
 
@@ -166,10 +171,15 @@ function addZones(table: Table, state: DesiredState, local: LocalFacts): void {
     table,
     'zones',
     [
-      'iifname . ether daddr @host-macs accept',
-      // Access ports are untagged here; the guarded MAC at either end says which VLAN.
-      'ct zone set iifname . ether saddr map @zone-of-mac accept',
-      'ct zone set iifname . ether daddr map @zone-of-mac accept',
+      'iifname . ether daddr @host-macs goto to-host',
+      // Access ports are untagged here; the guarded MAC at either end says which VLAN. Every packet passes here: where
+      // there are no VLANs, nothing is asked about them.
+      ...(tagged.length > 0
+        ? [
+            'ct zone set iifname . ether saddr map @zone-of-mac accept',
+            'ct zone set iifname . ether daddr map @zone-of-mac accept',
+          ]
+        : []),
       ...tagged.map((n) => `iifname "${n.bridge}" vlan id ${n.vlan} ct zone set ${n.zone} accept`),
       'ct zone set iifname map @zone-of-bridge',
     ],

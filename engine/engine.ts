@@ -224,8 +224,7 @@ export async function startEngine(options: Options, identity: Identity, log: Log
     setInterval(() => reporter.all(), TELL_ALL_EVERY_MS),
   ];
   const without = setTimeout(() => {
-    if (inventory.counters['inventory.resyncs'] === 0)
-      void inventory.refreshBridges().then(changed, () => {});
+    if (!inventory.isKnown) void inventory.withoutLibvirt().then(changed, () => {});
   }, WITHOUT_LIBVIRT_MS);
 
   session.start();

@@ -7,6 +7,7 @@ import { readFileSync, rmSync } from 'node:fs';
 import { after, afterEach, before, test } from 'node:test';
 import { receiptText } from '@wocloud/protocol/reports.ts';
 import { bridge, Guest, nft, run, until } from '../flows/testing/namespace.ts';
+import { NO_BRIDGES } from '../inventory/bridges.ts';
 import { removeEverything } from '../remove.ts';
 import { NftWatch } from './watch.ts';
 import { isInside, runInside } from '../testing/namespaces.ts';
@@ -222,6 +223,30 @@ function tests(): void {
     assert.equal(watch.generation(), generation);
     watch.close();
     assert.equal(filter.enforcer.generation, 7);
+  });
+
+  test('a desired state that comes before the host was looked at changes nothing until then', async () => {
+    const { digest } = filter.kernel;
+    await filter.close();
+    filter = await startFilter(dir, vms);
+    const [known, bridges] = [new Map(filter.inventory.vms), filter.inventory.bridges];
+    filter.inventory.vms.clear();
+    filter.inventory.bridges = NO_BRIDGES;
+    filter.inventory.isKnown = false;
+    const watch = new NftWatch();
+    const generation = watch.generation();
+    filter.enforcer.signal(performance.now());
+    await filter.enforcer.idle();
+    assert.equal(watch.generation(), generation);
+    assert.equal(bridgeFlag(), '1');
+    watch.close();
+    for (const [id, vm] of known) filter.inventory.vms.set(id, vm);
+    filter.inventory.bridges = bridges;
+    filter.inventory.isKnown = true;
+    filter.enforcer.signal();
+    await filter.enforcer.idle();
+    assert.equal(filter.kernel.digest, digest);
+    assert.equal(filter.enforcer.counters['filter.adopted'], 1);
   });
 
   test('twenty policies published while packets flow: none of the allowed is lost, none of the forbidden passes', async () => {

@@ -38,7 +38,7 @@ export interface EnforcerOptions {
   switches: Switches;
   slots: Slots;
   desired: DesiredStore;
-  inventory: Pick<Inventory, 'vms' | 'bridges' | 'refreshBridges'>;
+  inventory: Pick<Inventory, 'vms' | 'bridges' | 'isKnown' | 'refreshBridges'>;
   directory: Directory;
   ends: Ends;
   bridgedFrames: BridgedFrames;
@@ -117,7 +117,9 @@ export class Enforcer {
   signal(arrived?: number): void {
     this.#arrived ??= arrived;
     this.#dirty = true;
-    if (!this.#stopped) this.#running ??= this.#rounds().finally(() => (this.#running = undefined));
+    // The platform may speak before libvirt does. A host not yet looked at has no taps: their rules would be taken away.
+    if (!this.#stopped && this.#o.inventory.isKnown)
+      this.#running ??= this.#rounds().finally(() => (this.#running = undefined));
   }
 
   /** The firewalls of others may have changed: look at them again. */

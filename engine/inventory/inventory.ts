@@ -28,6 +28,7 @@ export class Inventory extends EventEmitter<InventoryEvents> {
   #vms = new Map<string, KnownVm>();
   #networks = new Map<string, LibvirtNetwork>();
   #bridges: Bridges = NO_BRIDGES;
+  #isKnown = false;
   /** Reads under way, by domain; `true`: something has happened since it began. */
   readonly #reading = new Map<string, boolean>();
   #resync: Promise<void> | undefined;
@@ -50,6 +51,10 @@ export class Inventory extends EventEmitter<InventoryEvents> {
 
   get vms(): ReadonlyMap<string, KnownVm> {
     return this.#vms;
+  }
+  /** Whether this host has been looked at; before, that nothing is here means nothing. */
+  get isKnown(): boolean {
+    return this.#isKnown;
   }
   get networks(): ReadonlyMap<string, LibvirtNetwork> {
     return this.#networks;
@@ -97,6 +102,12 @@ export class Inventory extends EventEmitter<InventoryEvents> {
     }
   }
 
+  /** libvirt does not come: the host's devices alone are all that can be known for now. */
+  async withoutLibvirt(): Promise<void> {
+    await this.refreshBridges();
+    this.#isKnown = true;
+  }
+
   async #resyncs(): Promise<void> {
     do {
       this.#again = false;
@@ -126,6 +137,7 @@ export class Inventory extends EventEmitter<InventoryEvents> {
       else vms.delete(id);
     }
     this.#vms = vms;
+    this.#isKnown = true;
     this.counters['inventory.resyncs']++;
     this.emit('resynced');
   }

@@ -51,6 +51,7 @@ export function makeVm(n: number, bridge = 'br0'): TestVm {
 class FakeInventory {
   readonly vms = new Map<string, KnownVm>();
   bridges: Bridges = NO_BRIDGES;
+  isKnown = true;
 
   add({ id, mac, guest }: TestVm, bridge = 'br0'): void {
     const metadata = { tenant: null, labels: {}, addresses: [], problems: [] };

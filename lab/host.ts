@@ -30,7 +30,7 @@ export interface LabHostOptions {
 const KEEP = ['/run/wocloud'];
 
 // Gives a tap of a VLAN network its PVID whenever libvirt starts a domain, whoever asked for it.
-const VLAN_HOOK = `#!/bin/sh
+export const VLAN_HOOK = `#!/bin/sh
 # Lab: access VLANs of taps, from lines "DOMAIN TAP VLAN" beside this folder.
 cat >/dev/null
 case "$2" in start | started | reconnect) ;; *) exit 0 ;; esac

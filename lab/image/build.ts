@@ -2,25 +2,13 @@
  * Builds the lab's guest image from Debian packages: a kernel, an initramfs and a root disk. No loop mounts,
  * no configuration of packages; kept under the cache directory by content hash, so it is built once.
  */
-import { existsSync } from 'node:fs';
-import {
-  chmod,
-  copyFile,
-  mkdir,
-  readdir,
-  readFile,
-  rename,
-  rm,
-  stat,
-  symlink,
-  writeFile,
-} from 'node:fs/promises';
+import { chmod, copyFile, mkdir, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { paths } from '@wocloud/protocol/paths.ts';
-import { setTimeout as delay } from 'node:timers/promises';
 import { program } from '../program.ts';
-import { cpio, type CpioEntry } from './cpio.ts';
+import { cachedImage } from './cache.ts';
 import { aptSources } from './debian.ts';
+import { downloadKernel, writeInitramfs } from './initramfs.ts';
 import { DRIVERS, GUEST_FILES, KERNEL_PACKAGE, PACKAGES, PRUNE, recipeHash, SUITE } from './recipe.ts';
 
 export interface GuestImage {
@@ -48,87 +36,26 @@ export async function guestImage(options: BuildOptions = {}): Promise<GuestImage
   const cacheDir = options.cacheDir ?? defaultCacheDir();
   const progress = options.onProgress ?? (() => {});
   const id = await recipeHash();
-  const dir = join(cacheDir, `guest-${id}`);
-  const image: GuestImage = {
+  const dir = await cachedImage({
+    cacheDir,
+    kind: 'guest',
+    id,
+    progress,
+    build: (work) => build(work, progress),
+  });
+  return {
     id,
     dir,
     kernel: join(dir, 'vmlinuz'),
     initrd: join(dir, 'initrd'),
     disk: join(dir, 'root.img'),
   };
-  if (existsSync(dir)) return image;
-  await mkdir(cacheDir, { recursive: true });
-  await oneBuilder(cacheDir, progress, async () => {
-    if (existsSync(dir)) return;
-    const work = join(cacheDir, `.building-${process.pid}`);
-    await rm(work, { recursive: true, force: true });
-    await mkdir(join(work, 'image'), { recursive: true });
-    try {
-      const began = performance.now();
-      await build(work, progress);
-      await rename(join(work, 'image'), dir);
-      await prune(cacheDir);
-      progress(`guest image ${id}: ready after ${((performance.now() - began) / 1000).toFixed(1)} s`);
-    } finally {
-      await rm(work, { recursive: true, force: true });
-    }
-  });
-  return image;
-}
-
-// Labs that still run may stand on an older image.
-const KEPT_IMAGES = 3;
-
-/** Removes all but the newest images. */
-async function prune(cacheDir: string): Promise<void> {
-  const images = (await readdir(cacheDir)).filter((name) => name.startsWith('guest-'));
-  const aged = await Promise.all(
-    images.map(async (name) => ({
-      path: join(cacheDir, name),
-      built: (await stat(join(cacheDir, name))).mtimeMs,
-    })),
-  );
-  aged.sort((a, b) => b.built - a.built);
-  for (const { path } of aged.slice(KEPT_IMAGES)) await rm(path, { recursive: true, force: true });
-}
-
-/** Lets one process at a time build: the others wait for its result. A dead builder's lock does not count. */
-async function oneBuilder(
-  cacheDir: string,
-  progress: (line: string) => void,
-  act: () => Promise<void>,
-): Promise<void> {
-  const lock = join(cacheDir, '.lock');
-  let told = false;
-  for (;;) {
-    try {
-      await writeFile(lock, String(process.pid), { flag: 'wx' });
-      break;
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-    }
-    const owner = Number(await readFile(lock, 'utf8').catch(() => ''));
-    if (owner > 0 && !existsSync(`/proc/${owner}`)) await rm(lock, { force: true });
-    else if (!told) progress(`guest image: process ${owner} is building it; waiting`);
-    told = true;
-    await delay(100);
-  }
-  try {
-    await act();
-  } finally {
-    await rm(lock, { force: true });
-  }
 }
 
 async function build(work: string, progress: (line: string) => void): Promise<void> {
   const root = join(work, 'root');
   const image = join(work, 'image');
   progress(`guest image: fetching and unpacking ${PACKAGES.length} Debian packages and a kernel`);
-  // The hook runs with the new root's own apt settings, so the kernel comes from the same verified archive.
-  const hook =
-    'export APT_CONFIG="$MMDEBSTRAP_APT_CONFIG"; cd "$WOCLOUD_WORK"; ' +
-    `k=$(apt-cache depends ${KERNEL_PACKAGE} | sed -n 's/.*Depends: \\(linux-image-[^ ]*\\)/\\1/p' | head -n 1); ` +
-    'apt-get -o APT::Sandbox::User=root download "$k" && mv ./linux-image-*.deb kernel.deb';
   await program(
     [
       'mmdebstrap',
@@ -136,7 +63,7 @@ async function build(work: string, progress: (line: string) => void): Promise<vo
       '--variant=extract',
       '--skip=chroot/mount',
       `--include=${PACKAGES.join(',')}`,
-      `--extract-hook=${hook}`,
+      `--extract-hook=${downloadKernel(KERNEL_PACKAGE)}`,
       SUITE,
       root,
       '-',
@@ -150,7 +77,7 @@ async function build(work: string, progress: (line: string) => void): Promise<vo
 
   progress('guest image: kernel and initramfs');
   const busybox = await readFile(join(root, 'bin/busybox'));
-  await writeInitramfs(work, busybox);
+  await writeInitramfs(work, busybox, DRIVERS);
 
   progress('guest image: root file system');
   for (const path of PRUNE) await rm(join(root, path), { recursive: true, force: true });
@@ -204,49 +131,6 @@ async function build(work: string, progress: (line: string) => void): Promise<vo
     '384M',
   ]);
   await chmod(join(image, 'root.img'), 0o444);
-}
-
-async function writeInitramfs(work: string, busybox: Buffer): Promise<void> {
-  const files = join(work, 'kernel');
-  await mkdir(files);
-  await program(['dpkg-deb', '--extract', join(work, 'kernel.deb'), files]);
-  const boot = join(files, 'boot');
-  const vmlinuz = (await readdir(boot)).find((name) => name.startsWith('vmlinuz-'));
-  if (vmlinuz === undefined) throw new Error(`${KERNEL_PACKAGE}: no kernel in the package`);
-  await copyFile(join(boot, vmlinuz), join(work, 'image/vmlinuz'));
-
-  const modules = await kernelModules(join(files, 'lib/modules', vmlinuz.slice('vmlinuz-'.length)));
-  const entries: CpioEntry[] = [
-    ...['bin', 'dev', 'proc', 'root', 'modules'].map((path) => ({ path, mode: 0o755 })),
-    { path: 'bin/busybox', mode: 0o755, content: busybox },
-    { path: 'bin/sh', mode: 0o777, content: 'busybox', link: true },
-    { path: 'init', mode: 0o755, content: await readFile(join(GUEST_FILES, 'initramfs-init')) },
-    { path: 'modules/order', mode: 0o644, content: modules.map(({ name }) => `${name}.ko\n`).join('') },
-    ...modules.map(({ name, content }) => ({ path: `modules/${name}.ko`, mode: 0o644, content })),
-  ];
-  await writeFile(join(work, 'image/initrd'), cpio(entries));
-}
-
-/** The wanted drivers with all they depend on, each after its dependencies. */
-async function kernelModules(dir: string): Promise<{ name: string; content: Buffer }[]> {
-  const key = (name: string): string => name.replaceAll('-', '_');
-  const paths = new Map<string, string>();
-  for (const path of await readdir(join(dir, 'kernel'), { recursive: true })) {
-    const name = /([^/]+)\.ko$/.exec(path)?.[1];
-    if (name !== undefined) paths.set(key(name), join(dir, 'kernel', path));
-  }
-  const ordered = new Map<string, Buffer>();
-  const add = async (name: string): Promise<void> => {
-    if (ordered.has(name)) return;
-    const path = paths.get(name);
-    if (path === undefined) throw new Error(`${KERNEL_PACKAGE}: no driver ${name}`);
-    const content = await readFile(path);
-    const needs = /\0depends=([^\0]*)\0/.exec(content.toString('latin1'))?.[1] ?? '';
-    for (const need of needs.split(',').filter(Boolean)) await add(key(need));
-    ordered.set(name, content);
-  };
-  for (const driver of DRIVERS) await add(key(driver));
-  return [...ordered].map(([name, content]) => ({ name, content }));
 }
 
 async function addGuestFiles(root: string): Promise<void> {

@@ -45,6 +45,9 @@ export interface NestedHostOptions {
 }
 
 const MEMORY_MIB = 3072;
+// The oldest AMD with SVM and nested paging. With all that QEMU can emulate (5-level paging, protection keys, AVX), VMs
+// in it sooner or later take the host's kernel or a program of it down.
+const EMULATED_CPU = 'Opteron_G3,+svm,+npt';
 const BOOT_MS = 240_000;
 const GUEST_BOOT_MS = 240_000;
 /** As the host sees it: the lab's disk, with the engine, the guests' image and their seeds. */
@@ -211,7 +214,12 @@ async function commandLine(
   return [
     'qemu-system-x86_64',
     ...['-nodefaults', '-no-user-config', '-display', 'none', '-no-reboot', '-name', name],
-    ...['-accel', accel === 'kvm' ? 'kvm' : 'tcg,thread=multi', '-cpu', accel === 'kvm' ? 'host' : 'max'],
+    ...[
+      '-accel',
+      accel === 'kvm' ? 'kvm' : 'tcg,thread=multi',
+      '-cpu',
+      accel === 'kvm' ? 'host' : EMULATED_CPU,
+    ],
     ...['-smp', '2', '-m', String(MEMORY_MIB), '-uuid', randomUUID()],
     ...['-kernel', image.kernel, '-initrd', image.initrd, '-append', kernel.join(' ')],
     ...['-serial', `file:${join(dir, 'console.log')}`],

@@ -11,7 +11,7 @@ import type { Rule } from '@wocloud/protocol/resources/policy.ts';
 import { main, median, type BenchResult } from './result.ts';
 
 const RULES = 10_000;
-const ROUNDS = 7;
+const ROUNDS = 11;
 const SECONDS = 2;
 const PYTHON = '/usr/bin/python3';
 const MACS = ['52:54:00:00:00:01', '52:54:00:00:00:02'] as const;

@@ -77,7 +77,7 @@ for (const name of wanted.length > 0 ? wanted : all) {
     sections.set(result.name, text);
   }
 }
-const machine = `${cpus().length} × ${cpus()[0]?.model.trim() ?? 'CPU'}, ${Math.round(totalmem() / 2 ** 30)} GiB, Linux ${release()}, Node ${process.version}`;
+const machine = `${cpus().length} × ${cpus()[0]?.model.trim() ?? 'CPU'}, ${Math.round(totalmem() / 2 ** 30)} GiB, Linux ${release().replace(/-.*/, '')}, Node ${process.version}`;
 writeFileSync(
   OUTPUT,
   `# Benchmarks\n\nWritten by \`./wocloud bench\`; each peer was measured in the same run. Compare the ratios, not the absolute numbers.\n\nMachine: ${machine}.\n\n${[...sections.values()].join('\n')}`,

@@ -147,14 +147,16 @@ interface Violation {
 
 /** What axe-core finds wrong with the page as it stands, each with where; empty when it is well. */
 export async function violations(page: Page): Promise<string[]> {
-  return page.evaluate(async (source) => {
-    // What is still fading in has not its own colours yet.
+  // What is still fading in has not its own colours yet.
+  await page.evaluate(async () => {
     const passing = document
       .getAnimations()
       .filter((a) => a.effect?.getComputedTiming().endTime !== Infinity);
     await Promise.allSettled(passing.map((a) => a.finished));
+  });
+  return page.evaluate(async (source) => {
     const scope = window as unknown as { axe?: { run: (o: object) => Promise<{ violations: Violation[] }> } };
-    // The page's policy forbids adding scripts; what the test itself evaluates is not bound by it.
+    // The page's policy forbids adding scripts; what the test itself evaluates is not bound by it, up to its first await.
     // oxlint-disable-next-line no-eval
     if (!scope.axe) (0, eval)(source);
     const { violations: found } = await scope.axe!.run({ resultTypes: ['violations'] });

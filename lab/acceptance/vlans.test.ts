@@ -108,7 +108,8 @@ test('the engine joins over TCP with a one-time token, as a unit', { timeout: 12
   });
   assert.match(value.facts?.kernel ?? '', /^6\.1\..*amd64/);
   assert.match(value.facts?.libvirt ?? '', /^9\./);
-  assert.deepEqual([value.facts?.hostname, value.facts?.cpus], [NAME, 2]);
+  const cpus = Number(await host.output(['nproc']));
+  assert.deepEqual([value.facts?.hostname, value.facts?.cpus], [NAME, cpus]);
 });
 
 test('four VMs with two ranges that are one: told apart by network', { timeout: 60_000 }, async () => {
@@ -169,7 +170,8 @@ test('published and enforced, with a receipt', { timeout: 90_000 }, async () => 
   );
 });
 
-describe('each tenant has its own policy, at the same addresses', () => {
+// Two at a time: neighbours in the list are of different tenants, and most of it is waiting for what does not come.
+describe('each tenant has its own policy, at the same addresses', { concurrency: 2 }, () => {
   const cases: [string, string, number, string, string][] = [
     ['acme-b', A.v4, 80, 'open', 'both allow it'],
     ['globex-b', A.v4, 80, 'open', 'both allow it'],
@@ -238,10 +240,11 @@ test("a tenant's new rule is in force in its own VLAN alone", { timeout: 90_000 
   };
   await platform.client.call('documents.apply', { query: {}, body: { documents: [document] as never } });
   await publish('globex closes tcp/80');
-  assert.equal(await connectFrom(vm('globex-b'), A.v4, 80), 'timeout');
-  assert.equal(await connectFrom(vm('globex-b'), A.v6, 80), 'timeout');
-  assert.equal(await connectFrom(vm('acme-b'), A.v4, 80), 'open');
-  assert.equal(await connectFrom(vm('acme-b'), A.v6, 80), 'open');
+  const clients = ['globex-b', 'acme-b'];
+  assert.deepEqual(
+    await Promise.all(clients.flatMap((from) => [A.v4, A.v6].map((to) => connectFrom(vm(from), to, 80)))),
+    ['timeout', 'timeout', 'open', 'open'],
+  );
 });
 
 test(

@@ -11,7 +11,7 @@ import { guestXml } from '@wocloud/libvirt/testing/guest-xml.ts';
 import { joinPlatform } from '@wocloud/platform/testing/fake-engine.ts';
 import { startTestPlatform } from '@wocloud/platform/testing/platform.ts';
 import { createJoinToken } from '@wocloud/platform/ca/tokens.ts';
-import type { DesiredState } from '@wocloud/protocol/desired.ts';
+import { EMPTY_STATE, type DesiredState } from '@wocloud/protocol/desired.ts';
 import type { Report } from './ingest/engine.ts';
 import { cpuSeconds, residentMiB } from './processes.ts';
 import { main, type BenchResult } from './result.ts';
@@ -50,6 +50,7 @@ function enforced(): DesiredState {
     log: false,
   });
   return {
+    ...EMPTY_STATE,
     generation: 1,
     networks: [{ id: 'n', name: 'n', bridge: 'br0', vlan: null, zone: 1 }],
     nics: Array.from({ length: VMS }, (_, i) => ({

@@ -1,7 +1,8 @@
 // The engine as a program, on a host with real VMs: enforced before they run, killed, restarted, removed, refused.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import type { DesiredState } from '@wocloud/protocol/desired.ts';
+import { diffStates } from '@wocloud/policy/delta.ts';
+import { EMPTY_STATE, type DesiredState } from '@wocloud/protocol/desired.ts';
 import type { Receipt } from '@wocloud/protocol/reports.ts';
 import { guestXml } from '@wocloud/libvirt/testing/guest-xml.ts';
 import { startTestHost, type TestHost } from './testing/host.ts';
@@ -29,6 +30,7 @@ before(async () => {
 after(() => host.stop());
 
 const state = (generation: number, mode: 'observe' | 'enforce', bridge = 'br0'): DesiredState => ({
+  ...EMPTY_STATE,
   generation,
   networks: [{ id: 'n1', name: 'n1', bridge, vlan: null, zone: 1 }],
   nics: [
@@ -93,10 +95,9 @@ test('an older generation is refused, and a delta for another state is answered 
   host.platform.send({ type: 'desired', state: state(4, 'observe') });
   const hellos = () => host.platform.messages.filter((m) => m.type === 'hello').length;
   const said = hellos();
-  const none = { upsert: [], remove: [] };
   host.platform.send({
     type: 'delta',
-    delta: { from: 8, generation: 9, networks: none, nics: none, chains: none, sets: none, elements: [] },
+    delta: { ...diffStates(EMPTY_STATE, EMPTY_STATE), from: 8, generation: 9 },
   });
   await host.platform.until('a hello', () => hellos() > said);
   const hello = host.platform.messages.findLast((m) => m.type === 'hello');

@@ -19,6 +19,9 @@ export function diffStates(a: DesiredState, b: DesiredState): DesiredDelta {
     nics: diffPart(a.nics, b.nics),
     chains: diffPart(a.chains, b.chains),
     sets: { upsert: [], remove: [] },
+    insertions: diffPart(a.insertions, b.insertions),
+    gateways: diffPart(a.gateways, b.gateways),
+    rules: diffPart(a.rules, b.rules),
     elements: [],
   };
   const before = new Map(a.sets.map((set) => [set.id, set]));
@@ -59,7 +62,7 @@ function diffElements(a: DesiredSet, b: DesiredSet): DesiredDelta['elements'][nu
 /** True when nothing would change but the number. */
 export const isEmptyDelta = (delta: DesiredDelta): boolean =>
   delta.elements.length === 0 &&
-  [delta.networks, delta.nics, delta.chains, delta.sets].every(
+  [delta.networks, delta.nics, delta.chains, delta.sets, delta.insertions, delta.gateways, delta.rules].every(
     (part) => part.upsert.length === 0 && part.remove.length === 0,
   );
 
@@ -77,6 +80,9 @@ export function applyDelta(state: DesiredState, delta: DesiredDelta): DesiredSta
     nics: applyPart('nic', state.nics, delta.nics),
     chains: applyPart('chain', state.chains, delta.chains),
     sets: applySets(state.sets, delta),
+    insertions: applyPart('insertion', state.insertions, delta.insertions),
+    gateways: applyPart('gateway', state.gateways, delta.gateways),
+    rules: applyPart('rules', state.rules, delta.rules),
   };
 }
 

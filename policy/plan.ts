@@ -181,6 +181,9 @@ export class Planner {
       nics: unlessSame(nics.sort(byId), last?.nics),
       chains: unlessSame([...chains.values()].sort(byId), last?.chains),
       sets: unlessSame([...sets.values()].sort(byId), last?.sets),
+      insertions: [],
+      gateways: [],
+      rules: [],
     };
     this.#states.set(host, state);
     return state;

@@ -2,6 +2,7 @@
 // OpenAPI, authorization, audit, the client and the CLI are all made from it; nothing is declared twice.
 import { Type, type Static, type TSchema } from 'typebox';
 import { POINTS, VERDICTS } from './flow.ts';
+import { EVENT_ACTIONS, EVENT_TYPES } from './inspection.ts';
 import { KINDS, type Kind } from './resources/kinds.ts';
 import { Labels, Name, Uuid, oneOf, record } from './schema.ts';
 import { PortSpec } from './resources/service.ts';
@@ -13,10 +14,12 @@ import {
   Change,
   ENFORCEMENT,
   FlowView,
+  GatewayView,
   GRANT_RIGHTS,
   Grant,
   HistogramBucket,
   HostView,
+  InspectionView,
   Overview,
   Publication,
   Receipt,
@@ -85,6 +88,27 @@ export const FlowQuery = record({
   ...paging,
 });
 export type FlowQuery = Static<typeof FlowQuery>;
+
+/** As FlowQuery; `type`, `action`, `signature` and `application` may be given many times. */
+export const InspectionQuery = record({
+  since: optional(Instant),
+  until: optional(Instant),
+  type: optional(many(Type.String({ pattern: `^!?(${EVENT_TYPES.join('|')})$` }))),
+  action: optional(many(Type.String({ pattern: `^!?(${EVENT_ACTIONS.join('|')})$` }))),
+  signature: optional(many(Type.String({ pattern: '^!?[0-9]{1,10}$' }))),
+  application: optional(many(text)),
+  vm: optional(many(text)),
+  ip: optional(many(text)),
+  port: optional(many(text)),
+  flow: optional(text),
+  tenant: optional(many(text)),
+  network: optional(many(text)),
+  host: optional(many(text)),
+  gateway: optional(many(text)),
+  ...sort,
+  ...paging,
+});
+export type InspectionQuery = Static<typeof InspectionQuery>;
 
 const kindOperations = (kind: Kind) => {
   const { plural } = KINDS[kind];
@@ -490,6 +514,23 @@ const fixed = {
     permission: 'flow.trace',
     body: record({ src: text, dst: text, service: PortSpec, network: optional(text) }),
     response: Trace,
+  }),
+  // Inspection
+  'inspection.list': operation({
+    method: 'GET',
+    path: '/v1/inspection',
+    summary: 'What gateways saw in the traffic, newest first',
+    permission: 'inspection.read',
+    query: InspectionQuery,
+    response: page(InspectionView),
+  }),
+  'instances.list': operation({
+    method: 'GET',
+    path: '/v1/gateway-instances',
+    summary: 'Gateway instances of all hosts',
+    permission: 'gateway.read',
+    query: record({ host: optional(text), gateway: optional(text) }),
+    response: page(GatewayView),
   }),
   // Alerts and audit
   'alerts.list': operation({

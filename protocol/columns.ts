@@ -1,5 +1,6 @@
 // Binary columnar batches: the wire form of records. Fixed-width typed arrays and a per-batch string table.
 import { FLOW_KINDS, POINTS, STAGED_VERDICTS, VERDICTS, type FlowRecord } from './flow.ts';
+import { EVENT_ACTIONS, EVENT_TYPES, MAX_DETAIL, type InspectionEvent } from './inspection.ts';
 
 export type ColumnType = 'u8' | 'u16' | 'u32' | 'u64' | 'f64' | 'ip' | 'str';
 export interface Column {
@@ -37,8 +38,35 @@ export const FLOW_COLUMNS = [
   { name: 'stagedRule', type: 'str' },
 ] as const satisfies readonly (Column & { name: keyof FlowRecord })[];
 
+export const INSPECTION_COLUMNS = [
+  { name: 'time', type: 'f64' },
+  { name: 'type', type: 'u8', words: EVENT_TYPES },
+  { name: 'gateway', type: 'str' },
+  { name: 'network', type: 'str' },
+  { name: 'srcVm', type: 'str' },
+  { name: 'dstVm', type: 'str' },
+  { name: 'src', type: 'ip' },
+  { name: 'dst', type: 'ip' },
+  { name: 'protocol', type: 'u8' },
+  { name: 'sport', type: 'u16' },
+  { name: 'dport', type: 'u16' },
+  { name: 'flow', type: 'u64' },
+  { name: 'application', type: 'str' },
+  { name: 'action', type: 'u8', words: EVENT_ACTIONS },
+  { name: 'signature', type: 'u32' },
+  { name: 'title', type: 'str' },
+  { name: 'category', type: 'str' },
+  { name: 'priority', type: 'u8' },
+  { name: 'technique', type: 'str' },
+  { name: 'subject', type: 'str' },
+  { name: 'detail', type: 'str' },
+] as const satisfies readonly (Column & { name: keyof InspectionEvent })[];
+
 /** Streams by number; a stream's columns never change under one protocol version. */
-export const STREAMS = { flows: { id: 1, columns: FLOW_COLUMNS as readonly Column[] } } as const;
+export const STREAMS = {
+  flows: { id: 1, columns: FLOW_COLUMNS as readonly Column[] },
+  inspection: { id: 2, columns: INSPECTION_COLUMNS as readonly Column[] },
+} as const;
 export type StreamName = keyof typeof STREAMS;
 
 export class BatchError extends Error {
@@ -205,7 +233,7 @@ function parseStrings(bytes: Uint8Array): string[] {
   } catch (cause) {
     throw new BatchError('string table is not JSON', { cause });
   }
-  if (!Array.isArray(value) || !value.every((s) => typeof s === 'string' && s.length <= 512))
+  if (!Array.isArray(value) || !value.every((s) => typeof s === 'string' && s.length <= MAX_DETAIL))
     throw new BatchError('string table is not a list of short strings');
   return value;
 }

@@ -2,6 +2,8 @@
 // Compiled by the platform (policy/plan), rendered and proven by the engine (policy/render, engine/filter).
 import { Type, type Static } from 'typebox';
 import { Mac, Name, Uuid, oneOf, record } from './schema.ts';
+import { GATEWAY_FORMS } from './resources/gateway.ts';
+import { FAILURE_MODES, INSERTION_MODES } from './resources/insertion.ts';
 import { ACTIONS } from './resources/policy.ts';
 
 /** An L2 segment on this host. `zone` is its conntrack zone, 1..65535, unique on the host. */
@@ -34,6 +36,8 @@ export const DesiredRule = record({
   peers: Type.Array(Type.Union([oneOf(['any', 'host']), record({ set: Type.String({ maxLength: 255 }) })])),
   services: Type.Array(DesiredService),
   log: Type.Boolean(),
+  /** Of `inspect`: what becomes of the traffic while no gateway works. */
+  failure: Type.Optional(oneOf(FAILURE_MODES)),
 });
 export type DesiredRule = Static<typeof DesiredRule>;
 
@@ -48,6 +52,16 @@ export const DesiredSet = record({
   elements: Type.Array(Type.String({ maxLength: 49 })),
 });
 export type DesiredSet = Static<typeof DesiredSet>;
+
+/** What a NIC may take; null: as much as there is. Rates in packets or connections a second, and kbit/s. */
+export const DesiredLimits = record({
+  connections: Type.Union([Type.Integer({ minimum: 1 }), Type.Null()]),
+  connectionsPerSecond: Type.Union([Type.Integer({ minimum: 1 }), Type.Null()]),
+  synsPerSecond: Type.Integer({ minimum: 1 }),
+  sendKbps: Type.Union([Type.Integer({ minimum: 64 }), Type.Null()]),
+  receiveKbps: Type.Union([Type.Integer({ minimum: 64 }), Type.Null()]),
+});
+export type DesiredLimits = Static<typeof DesiredLimits>;
 
 /**
  * A NIC by VM and MAC. `mode: observe` changes no packet; `enforce` guards the tap and applies the chains.
@@ -64,8 +78,39 @@ export const DesiredNic = record({
   addresses: Type.Array(Type.String({ maxLength: 49 })),
   out: Type.String({ maxLength: 128, description: 'Chain for what the VM sends' }),
   in: Type.String({ maxLength: 128, description: 'Chain for what the VM receives' }),
+  /** Left out: no more than the host's safe defaults. */
+  limits: Type.Optional(DesiredLimits),
 });
 export type DesiredNic = Static<typeof DesiredNic>;
+
+/**
+ * Whose allowed traffic goes through a gateway: that of these NICs, in both directions, to these services (none: all).
+ * The first insertion that matches a connection counts, in the order of `order` and then `id`.
+ */
+export const DesiredInsertion = record({
+  id: Type.String({ maxLength: 128, description: '<tenant or "-">/<name>' }),
+  order: Type.Integer({ minimum: 0 }),
+  nics: Type.Array(Type.String({ maxLength: 64 })),
+  mode: oneOf(INSERTION_MODES),
+  failure: oneOf(FAILURE_MODES),
+  services: Type.Array(DesiredService),
+});
+export type DesiredInsertion = Static<typeof DesiredInsertion>;
+
+/** Gateways to run here. `image`: its version, null for the newest on the host. */
+export const DesiredGateway = record({
+  id: Type.String({ maxLength: 63, description: 'Name of the Gateway document' }),
+  form: oneOf(GATEWAY_FORMS),
+  instances: Type.Integer({ minimum: 1, maximum: 7 }),
+  vcpus: Type.Integer({ minimum: 1 }),
+  memoryMiB: Type.Integer({ minimum: 1 }),
+  image: Type.Union([Type.String({ maxLength: 64 }), Type.Null()]),
+});
+export type DesiredGateway = Static<typeof DesiredGateway>;
+
+/** The rules all gateways are to have: sha256, hex, of their text, which the engine asks for when it has it not. */
+export const DesiredRules = record({ id: Type.Literal('rules'), digest: Type.String({ maxLength: 64 }) });
+export type DesiredRules = Static<typeof DesiredRules>;
 
 /** The whole state of one host at one generation. */
 export const DesiredState = record({
@@ -74,6 +119,10 @@ export const DesiredState = record({
   nics: Type.Array(DesiredNic),
   chains: Type.Array(DesiredChain),
   sets: Type.Array(DesiredSet),
+  insertions: Type.Array(DesiredInsertion),
+  gateways: Type.Array(DesiredGateway),
+  /** At most one. */
+  rules: Type.Array(DesiredRules, { maxItems: 1 }),
 });
 export type DesiredState = Static<typeof DesiredState>;
 
@@ -88,10 +137,22 @@ export const DesiredDelta = record({
   nics: part(DesiredNic),
   chains: part(DesiredChain),
   sets: part(DesiredSet),
+  insertions: part(DesiredInsertion),
+  gateways: part(DesiredGateway),
+  rules: part(DesiredRules),
   elements: Type.Array(
     record({ set: Type.String(), add: Type.Array(Type.String()), remove: Type.Array(Type.String()) }),
   ),
 });
 export type DesiredDelta = Static<typeof DesiredDelta>;
 
-export const EMPTY_STATE: DesiredState = { generation: 0, networks: [], nics: [], chains: [], sets: [] };
+export const EMPTY_STATE: DesiredState = {
+  generation: 0,
+  networks: [],
+  nics: [],
+  chains: [],
+  sets: [],
+  insertions: [],
+  gateways: [],
+  rules: [],
+};

@@ -2,7 +2,7 @@
 // and facts, binary frames carry record batches (columns.ts). The client certificate's CN is the host's id.
 import { Type, type Static } from 'typebox';
 import { DesiredDelta, DesiredState } from './desired.ts';
-import { EngineAlert, Health, HostFacts, ObservedVm, Receipt } from './reports.ts';
+import { EngineAlert, GatewayReport, Health, HostFacts, ObservedVm, Receipt } from './reports.ts';
 import { Uuid, record } from './schema.ts';
 
 export const LINK_VERSION = 1;
@@ -39,6 +39,13 @@ export const Up = Type.Union([
   message('receipt', { receipt: Receipt }),
   message('alert', { alert: EngineAlert }),
   message('health', { health: Health }),
+  /** All gateway instances of the host, and the image versions it has; when one changes, and every ten seconds. */
+  message('gateways', {
+    gateways: Type.Array(GatewayReport, { maxItems: 64 }),
+    images: Type.Array(Type.String({ maxLength: 64 }), { maxItems: 64 }),
+  }),
+  /** The desired state names rules that this host has not. */
+  message('rulesWanted', { digest: Type.String({ maxLength: 64 }) }),
   /** PEM certificate signing request with the host's present key, or a new one. */
   message('renew', { csr: Type.String({ maxLength: 8192 }) }),
 ]);
@@ -53,6 +60,8 @@ export const Down = Type.Union([
   /** Batches up to and including `sequence` of `stream` are durable. */
   message('ack', { stream: Type.String(), sequence: Type.Integer({ minimum: 0 }) }),
   message('resync', {}),
+  /** The text of InspectionRules, zstd, base64: what was wanted, when it is still known. */
+  message('rules', { digest: Type.String({ maxLength: 64 }), text: Type.String() }),
   message('certificate', { pem: Type.String(), ca: Type.String() }),
   message('error', { code: Type.String(), message: Type.String() }),
 ]);

@@ -1,5 +1,6 @@
 // What a host is, as its engine sees it: domains, NICs, addresses, protection, alerts, receipts.
 import { Type, type Static } from 'typebox';
+import { GATEWAY_FORMS } from './resources/gateway.ts';
 import { Labels, Mac, Name, Uuid, oneOf, record } from './schema.ts';
 
 const text = (max: number) => Type.String({ maxLength: max });
@@ -111,6 +112,32 @@ export const EngineAlert = record({
   evidence: Type.Record(text(64), Type.Union([text(2000), Type.Number(), Type.Boolean()])),
 });
 export type EngineAlert = Static<typeof EngineAlert>;
+
+export const INSTANCE_STATES = ['starting', 'working', 'degraded', 'failed', 'draining'] as const;
+
+/**
+ * One gateway instance. `working`: probes pass through it and its daemon speaks; `degraded`: only one of the two, with
+ * the `reason`; `failed`: traffic does not go through it. Latency is the probes' median, in µs, of the last ten seconds.
+ */
+export const GatewayReport = record({
+  id: Type.String({ maxLength: 80, description: '<gateway>/<number>' }),
+  gateway: text(63),
+  form: oneOf(GATEWAY_FORMS),
+  state: oneOf(INSTANCE_STATES),
+  reason: text(500),
+  since: Type.Number({ description: 'µs since the epoch' }),
+  image: text(64),
+  suricata: text(64),
+  /** Digest of the rules in force, how many were loaded, how many refused, and why the last ones were not taken. */
+  rules: text(64),
+  loaded: Type.Integer({ minimum: 0 }),
+  refused: Type.Integer({ minimum: 0 }),
+  rulesError: text(8_000),
+  latencyMicros: Type.Union([Type.Number({ minimum: 0 }), Type.Null()]),
+  residentKiB: Type.Integer({ minimum: 0 }),
+  counters: Type.Record(text(64), Type.Number()),
+});
+export type GatewayReport = Static<typeof GatewayReport>;
 
 /** Monotonic counters since the engine's start; whatever is lost anywhere is counted here. */
 export const Health = record({

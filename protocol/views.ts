@@ -1,7 +1,16 @@
 // What the API answers with: stored resources, inventory, flows, topology, publications, alerts, audit.
 import { Type, type Static, type TSchema } from 'typebox';
 import { FLOW_KINDS, POINTS, STAGED_VERDICTS, VERDICTS } from './flow.ts';
-import { HostFacts, ObservedNic, PROTECTION, Receipt, SEVERITIES, VM_STATES } from './reports.ts';
+import { EVENT_ACTIONS, EVENT_TYPES } from './inspection.ts';
+import {
+  GatewayReport,
+  HostFacts,
+  ObservedNic,
+  PROTECTION,
+  Receipt,
+  SEVERITIES,
+  VM_STATES,
+} from './reports.ts';
 import { Labels, Timestamp, oneOf } from './schema.ts';
 
 const text = Type.String();
@@ -169,6 +178,36 @@ export const FlowView = view({
 });
 export type FlowView = Static<typeof FlowView>;
 
+const End = FlowView.properties.src;
+
+/** One inspection event (inspection.ts). `detail` is what EVE said of it. */
+export const InspectionView = view({
+  id: text,
+  time: Timestamp,
+  type: oneOf(EVENT_TYPES),
+  host: text,
+  gateway: text,
+  network: text,
+  src: End,
+  dst: End,
+  protocol: text,
+  flow: text,
+  application: text,
+  action: oneOf(EVENT_ACTIONS),
+  signature: Type.Integer(),
+  title: text,
+  category: text,
+  priority: Type.Integer(),
+  technique: text,
+  subject: text,
+  detail: Type.Record(text, Type.Unknown()),
+});
+export type InspectionView = Static<typeof InspectionView>;
+
+/** A gateway instance as its host last reported it. */
+export const GatewayView = view({ ...GatewayReport.properties, host: text, hostName: text, at: Timestamp });
+export type GatewayView = Static<typeof GatewayView>;
+
 export const HistogramBucket = view({
   time: Timestamp,
   allowed: Type.Number(),
@@ -329,7 +368,9 @@ export type ServerEvent =
   | { topic: 'host'; data: HostView }
   | { topic: 'alert'; data: Alert }
   | { topic: 'publication'; data: Publication }
+  | { topic: 'inspection'; data: InspectionView }
+  | { topic: 'gateway'; data: GatewayView }
   | { topic: 'lost'; data: { topic: string; count: number } };
-export const TOPICS = ['flow', 'vm', 'host', 'alert', 'publication'] as const;
+export const TOPICS = ['flow', 'vm', 'host', 'alert', 'publication', 'inspection', 'gateway'] as const;
 
 export { Receipt };

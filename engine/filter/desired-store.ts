@@ -101,12 +101,17 @@ function sharing(old: DesiredState, state: DesiredState): DesiredState {
     nics: part(old.nics, state.nics),
     chains: part(old.chains, state.chains),
     sets: part(old.sets, state.sets),
+    insertions: part(old.insertions, state.insertions),
+    gateways: part(old.gateways, state.gateways),
+    rules: part(old.rules, state.rules),
   };
 }
 
 function read(path: string): DesiredState | undefined {
   try {
-    const value: unknown = JSON.parse(readStateFile(path) ?? 'null');
+    const kept = JSON.parse(readStateFile(path) ?? 'null') as object | null;
+    // An older engine's state lacks what came since, and is as good as ever.
+    const value: unknown = kept && { ...EMPTY_STATE, ...kept };
     return schema.Check(value) ? value : undefined;
   } catch {
     return undefined;

@@ -1,7 +1,7 @@
 // What of a desired state can be enforced here: observed NICs and their networks are not touched at all.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { DesiredNic, DesiredState } from '@wocloud/protocol/desired.ts';
+import { EMPTY_STATE, type DesiredNic, type DesiredState } from '@wocloud/protocol/desired.ts';
 import type { Bridges } from '../inventory/bridges.ts';
 import type { KnownVm } from '../inventory/observed.ts';
 import { place } from './placement.ts';
@@ -21,6 +21,7 @@ const nic = (n: number, mode: DesiredNic['mode'], network = 'n1'): DesiredNic =>
   in: 'i',
 });
 const stateOf = (...nics: DesiredNic[]): DesiredState => ({
+  ...EMPTY_STATE,
   generation: 1,
   networks: [
     { id: 'n1', name: 'n1', bridge: 'br0', vlan: null, zone: 1 },

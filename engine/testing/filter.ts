@@ -3,7 +3,13 @@ import { generateKeyPairSync } from 'node:crypto';
 import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { DesiredChain, DesiredNic, DesiredRule, DesiredState } from '@wocloud/protocol/desired.ts';
+import {
+  EMPTY_STATE,
+  type DesiredChain,
+  type DesiredNic,
+  type DesiredRule,
+  type DesiredState,
+} from '@wocloud/protocol/desired.ts';
 import type { Receipt } from '@wocloud/protocol/reports.ts';
 import type { NewAlert } from '../alerts/alerts.ts';
 import { DesiredStore } from '../filter/desired-store.ts';
@@ -208,6 +214,7 @@ export function stateOf(
     { id: 'out-a', rules: [rule('acme/base/out', 'allow')] },
   ];
   return {
+    ...EMPTY_STATE,
     generation,
     networks: [{ id: 'n1', name: 'n1', bridge: 'br0', vlan: null, zone: 1 }],
     nics: vms.map((vm) => ({

@@ -41,6 +41,13 @@ export const Rule = record({
     Type.Array(Peer, { minItems: 1, maxItems: 1000, description: 'Destinations, for direction out or both' }),
   ),
   services: Type.Optional(Type.Array(PortSpec, { minItems: 1, maxItems: 1000 })),
+  failure: Type.Optional(
+    oneOf(['open', 'closed'], {
+      default: 'open',
+      description:
+        'With inspect, while no gateway works: open lets traffic pass uninspected, closed drops it',
+    }),
+  ),
   log: Type.Optional(Type.Boolean({ description: 'Alert-grade logging of each match' })),
   description: Type.Optional(Type.String({ maxLength: 1000 })),
 });

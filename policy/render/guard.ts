@@ -13,7 +13,7 @@ const ND_SOUND = ['ip6 hoplimit != 255 goto refuse-nd', 'ip6 nexthdr != 58 goto 
 /** The same for every tap; sets keyed by tap say what each may say. */
 const FIXED_CHAINS: Readonly<Record<string, readonly string[]>> = {
   guard: [
-    // What nearly every packet is: whole, untagged, of TCP, by its own name. One look instead of three; the same answer.
+    // Whole, untagged, of TCP, by its own name: one look instead of three; the same answer.
     'ether type ip ip protocol tcp ip frag-off & 0x3fff == 0 iifname . ether saddr . ip saddr @own-pair4 accept',
     'ether type ip6 ip6 nexthdr tcp iifname . ether saddr . ip6 saddr @own-pair6 accept',
     'iifname . ether saddr != @own-mac goto refuse-mac',
@@ -143,7 +143,7 @@ function makeGuard(state: DesiredState, local: LocalFacts): Table {
     addChain(
       table,
       tapChain(tap),
-      ['jump guard'],
+      [...ownConnections(nic), 'jump guard'],
       `type filter hook ingress device "${tap}" priority -150; policy accept;`,
       tap,
     );
@@ -151,6 +151,32 @@ function makeGuard(state: DesiredState, local: LocalFacts): Table {
   own.into(table);
   addOtherPorts(table, state, local);
   return table;
+}
+
+/** Addresses of a NIC up to so many of a family are compared one by one; that takes less than looking them up. */
+const FEW = 2;
+
+/**
+ * What nearly every packet is: one of a TCP connection under way, whole, untagged, by the NIC's own name. Plain
+ * comparisons, no look into any set; what they do not accept, `guard` judges.
+ */
+function ownConnections({ mac, addresses }: DesiredNic): string[] {
+  const [four, six]: [string[], string[]] = [[], []];
+  for (const text of addresses) if (!text.includes('/')) (text.includes(':') ? six : four).push(text);
+  const rules = (own: readonly string[], rule: (address: string) => string) =>
+    own.length <= FEW ? own.map(rule) : [];
+  return [
+    ...rules(
+      four,
+      (address) =>
+        `ether saddr ${mac} ether type ip ip saddr ${address} ip protocol tcp ip frag-off & 0x3fff == 0 tcp flags & ack == ack accept`,
+    ),
+    ...rules(
+      six,
+      (address) =>
+        `ether saddr ${mac} ether type ip6 ip6 saddr ${address} ip6 nexthdr tcp tcp flags & ack == ack accept`,
+    ),
+  ];
 }
 
 /** What each tap may say, as set elements. */

@@ -1,6 +1,7 @@
 // table inet: connection zones per network, and the verdicts of policies on what VMs send each other, the host and beyond.
 import type { DesiredChain, DesiredNetwork, DesiredNic, DesiredState } from '@wocloud/protocol/desired.ts';
 import { linkLocal, parseCidr } from '../cidr.ts';
+import { digest } from '../digest.ts';
 import { MLD_TYPES, ND_TYPES } from '../essential.ts';
 import { chainText, verdictRules, type ChainText, type VerdictUse } from './chains.ts';
 import { VARIANTS, LOG_GROUP, chainName, commentOf, counterName, guardPrefix, setName } from './names.ts';
@@ -31,11 +32,8 @@ const FIXED_CHAINS: Readonly<Record<string, readonly string[]>> = {
     'iifname . oifname @bridged goto bridged',
     'goto routed',
   ],
-  connect: [
-    'iifname . ether daddr @host-macs goto routed',
-    'iifname . oifname @bridged goto connect-bridged',
-    'goto routed',
-  ],
+  // What the host routes is in zone 0; that alone would believe whoever else may set zones.
+  connect: ['ct zone != 0 iifname . oifname @bridged goto connect-bridged', 'goto routed'],
   'connect-bridged': ['iifname . ether saddr vmap @src-n', 'oifname . ether daddr vmap @dst-n'],
   bridged: [`${DHCP_ASK} goto bridged-in`, 'iifname . ether saddr vmap @src-n', 'goto bridged-in'],
   'bridged-in': [
@@ -137,54 +135,63 @@ export function interfacesOf(network: DesiredNetwork, local: LocalFacts): string
  * Bridged frames are tracked in their network's zone, so that equal addresses on two networks never meet. Frames to
  * the host itself stay in zone 0 with the host's own: it translates and answers there, and connections that were
  * there before us go on. Before defragmentation, or fragments of two networks could be put together.
+ *
+ * Every packet passes here. So it is asked once where it came in, and after that only what matters there.
  */
 function addZones(table: Table, state: DesiredState, local: LocalFacts): void {
   const networks = usable(state.networks);
-  const plain = networks.filter((network) => network.vlan === null);
-  const tagged = networks.filter((network) => network.vlan !== null);
-  const taggedById = new Map(tagged.map((network) => [network.id, network]));
-  const macs = new Map<string, string>();
-  for (const nic of state.nics) {
-    const network = taggedById.get(nic.network);
-    if (network) macs.set(`"${network.bridge}" . ${nic.mac}`, `${network.zone}`);
+  const hostMacs = new Map<string, Set<string>>();
+  const also = (device: string, macs: readonly string[]) =>
+    hostMacs.set(device, new Set([...(hostMacs.get(device) ?? []), ...macs]));
+  for (const network of networks) {
+    also(network.bridge, []);
+    for (const { name, mac } of local.networks.get(network.id)?.interfaces ?? [])
+      if (isDeviceName(name)) for (const device of [name, network.bridge]) also(device, [mac]);
   }
-  const hostMacs = networks.flatMap((network) =>
-    (local.networks.get(network.id)?.interfaces ?? [])
-      .filter((i) => isDeviceName(i.name))
-      .flatMap((i) => [`"${i.name}" . ${i.mac}`, `"${network.bridge}" . ${i.mac}`]),
-  );
-  addSet(table, 'host-macs', 'type ifname . ether_addr;', new Set(hostMacs));
+  const pairs = [...hostMacs].flatMap(([device, macs]) => [...macs].map((mac) => `"${device}" . ${mac}`));
+  addSet(table, 'host-macs', 'type ifname . ether_addr;', new Set(pairs));
   addSet(
     table,
     'bridged',
     'type ifname . ifname;',
     new Set(networks.map((n) => `"${n.bridge}" . "${n.bridge}"`)),
   );
-  addSet(
-    table,
-    'zone-of-bridge',
-    'typeof iifname : ct zone;',
-    new Map(plain.map((n) => [`"${n.bridge}"`, `${n.zone}`])),
-  );
-  addSet(table, 'zone-of-mac', 'typeof iifname . ether saddr : ct zone;', macs);
-  addChain(
-    table,
-    'zones',
-    [
-      'iifname . ether daddr @host-macs goto to-host',
-      // Access ports are untagged here; the guarded MAC at either end says which VLAN. Every packet passes here: where
-      // there are no VLANs, nothing is asked about them.
-      ...(tagged.length > 0
-        ? [
-            'ct zone set iifname . ether saddr map @zone-of-mac accept',
-            'ct zone set iifname . ether daddr map @zone-of-mac accept',
-          ]
-        : []),
-      ...tagged.map((n) => `iifname "${n.bridge}" vlan id ${n.vlan} ct zone set ${n.zone} accept`),
-      'ct zone set iifname map @zone-of-bridge',
-    ],
-    BASES['zones'],
-  );
+  const entrances = new Map<string, string>();
+  for (const [device, macs] of hostMacs) {
+    const chain = `from-${digest(device)}`;
+    const own = networks.filter((network) => network.bridge === device);
+    entrances.set(`"${device}"`, `goto ${chain}`);
+    addChain(table, chain, [
+      ...(macs.size > 0 ? [`ether daddr ${oneOrSet([...macs].sort())} goto to-host`] : []),
+      ...zoneRules(table, own, state.nics),
+    ]);
+  }
+  addSet(table, 'entrances', 'type ifname : verdict;', entrances);
+  addChain(table, 'zones', ['iifname vmap @entrances'], BASES['zones']);
+}
+
+const oneOrSet = (items: readonly string[]): string =>
+  items.length === 1 ? (items[0] as string) : `{ ${items.join(', ')} }`;
+
+/** For the networks of one bridge: at most one untagged, and VLANs. */
+function zoneRules(table: Table, networks: readonly DesiredNetwork[], nics: readonly DesiredNic[]): string[] {
+  const tagged = new Map(networks.flatMap((n) => (n.vlan === null ? [] : [[n.id, n] as const])));
+  const rules: string[] = [];
+  if (tagged.size > 0) {
+    const [{ bridge }] = [...tagged.values()] as [DesiredNetwork];
+    const macs = new Map<string, string>();
+    for (const { mac, network } of nics) {
+      const zone = tagged.get(network)?.zone;
+      if (zone !== undefined) macs.set(mac, `${zone}`);
+    }
+    const name = `zones-${digest(bridge)}`;
+    addSet(table, name, 'typeof ether saddr : ct zone;', macs);
+    // Access ports are untagged here; the guarded MAC at either end says which VLAN.
+    rules.push(`ct zone set ether saddr map @${name} accept`, `ct zone set ether daddr map @${name} accept`);
+    for (const { vlan, zone } of tagged.values()) rules.push(`vlan id ${vlan} ct zone set ${zone} accept`);
+  }
+  for (const { vlan, zone } of networks) if (vlan === null) rules.push(`ct zone set ${zone}`);
+  return rules;
 }
 
 function addDispatch(table: Table, state: DesiredState, local: LocalFacts): void {

@@ -42,6 +42,9 @@ test('--help lists every command of the contract and the exit codes', async () =
     'delete',
     'flows',
     'trace',
+    'inspection',
+    'gateways',
+    'rules',
     'publish',
     'rollback',
     'alerts',
@@ -149,6 +152,8 @@ test('completion knows commands, options, values and which names to ask for', ()
   assert.ok(at('flows', '--v').words.includes('--verdict'));
   assert.ok(at('flows', '--verdict', '').words.includes('dropped'));
   assert.equal(at('flows', '--vm', '').names, 'vms');
+  assert.ok(at('inspection', '--type', '').words.includes('alert'));
+  assert.equal(at('gateways', '--gateway', '').names, 'gateways');
   assert.equal(at('trace', 'web-1', '').names, 'vms');
   assert.deepEqual(at('enforce', '').words, ['vm', 'tenant', 'host']);
   assert.ok(at('grant', 'web-1', 'bob', 'view', 'fi').words.includes('firewall'));

@@ -1,5 +1,6 @@
 // Shell completion made from the commands themselves: bash, zsh and fish. Names of objects are asked of the platform.
 import { Option, type Command } from 'commander';
+import { EVENT_ACTIONS, EVENT_TYPES } from '@wocloud/protocol/inspection.ts';
 import { GRANT_RIGHTS } from '@wocloud/protocol/views.ts';
 import { connect } from './credentials.ts';
 import { CliError } from './errors.ts';
@@ -15,6 +16,8 @@ const VALUES: Record<string, readonly string[]> = {
   '--verdict': ['allowed', 'dropped', 'rejected', 'observed'],
   '--staged': ['allowed', 'dropped', 'rejected', 'none'],
   '--protocol': ['tcp', 'udp', 'icmp', 'icmpv6'],
+  '--type': EVENT_TYPES,
+  '--action': EVENT_ACTIONS,
   '--by': ['group', 'vm'],
   '--state': ['open', 'acknowledged', 'resolved'],
   '--role': ['system-admin', 'security-admin', 'auditor', 'none'],
@@ -32,6 +35,7 @@ const NAMES: Record<string, string> = {
   '--to': 'vms',
   '--tenant': 'tenants',
   '--host': 'hosts',
+  '--gateway': 'gateways',
   '--who': 'users',
   vm: 'vms',
   user: 'users',

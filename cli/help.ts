@@ -26,10 +26,11 @@ export const TOPICS: Record<string, string> = {
   jsonl   one JSON document a line
   yaml    documents that apply takes back
 Times are local in table and wide, RFC 3339 in UTC elsewhere. Bytes are decimal: 1.5 kB is 1,500.`,
-  filters: `Filters of flows, topology and histogram
+  filters: `Filters of flows, topology, histogram and inspection
   As flags:   --vm web-1 --verdict dropped rejected --port '!22' --since 1h
   As words:   vm:web-1 verdict:dropped,rejected 'port:!22' since:1h
   Fields:     vm from to ip port protocol verdict staged rule tenant network host since until
+  inspection: type action signature application vm ip port tenant network host gateway since until
   Several values of a field: any of them. A value that starts with ! excludes.`,
 };
 

@@ -1,10 +1,13 @@
 // What `get`, `describe` and `delete` know: each noun's operations, its columns, and its other names.
 import type { Client } from '@wocloud/protocol/client.ts';
 import { nearest } from '@wocloud/protocol/documents.ts';
-import { KINDS, type Kind } from '@wocloud/protocol/resources/kinds.ts';
+import { KINDS, type DocumentOf, type Kind } from '@wocloud/protocol/resources/kinds.ts';
+import { LimitSpec } from '@wocloud/protocol/resources/limit.ts';
+import type { AppliesTo } from '@wocloud/protocol/resources/policy.ts';
 import type {
   Alert,
   Change,
+  GatewayView,
   Grant,
   HostView,
   Publication,
@@ -15,7 +18,7 @@ import type {
 } from '@wocloud/protocol/views.ts';
 import type { ResponseOf } from '@wocloud/protocol/api.ts';
 import { CliError } from './errors.ts';
-import { age, moment, type Color, type Column } from './output.ts';
+import { age, bytes, moment, type Color, type Column } from './output.ts';
 
 export interface ListOptions {
   tenant?: string;
@@ -52,6 +55,10 @@ const GOOD: Record<string, Color> = {
   medium: 'yellow',
   failed: 'red',
   partial: 'yellow',
+  working: 'green',
+  starting: 'yellow',
+  degraded: 'yellow',
+  draining: 'dim',
   open: 'yellow',
 };
 const word = <T>(title: string, value: (row: T) => string): Column<T> => ({
@@ -268,6 +275,35 @@ const grants: Noun = {
   get: among('grants', listGrants, (g, name) => g.user === name || g.vm === name),
 };
 
+/** An instance of a host that is silent is as it was when it was last heard of. */
+const instanceState = (g: GatewayView) => (g.stale ? 'stale' : g.state);
+
+export const instanceColumns = [
+  { title: 'HOST', value: (g: GatewayView) => g.hostName },
+  { title: 'GATEWAY', value: (g) => g.id, whole: true },
+  { title: 'FORM', value: (g) => g.form },
+  word('STATE', instanceState),
+  { title: 'SINCE', value: (g) => age(new Date(g.since / 1000).toISOString()), align: 'right' },
+  { title: 'REASON', value: (g) => g.reason },
+  {
+    title: 'LATENCY',
+    value: (g) => (g.latencyMicros === null ? '' : `${Math.round(g.latencyMicros)} µs`),
+    align: 'right',
+  },
+  {
+    title: 'RULES',
+    value: (g) => `${g.loaded}${g.refused > 0 ? ` (${g.refused} refused)` : ''}`,
+    align: 'right',
+  },
+  { title: 'DROPS', value: (g) => String(g.counters['dropped'] ?? ''), align: 'right' },
+  { title: 'MEMORY', value: (g) => bytes(g.residentKiB * 1024), align: 'right', wide: true },
+  { title: 'IMAGE', value: (g) => g.image, wide: true },
+  { title: 'SURICATA', value: (g) => g.suricata, wide: true },
+  { title: 'RULES DIGEST', value: (g) => g.rules.slice(0, 16), wide: true },
+  { title: 'RULES ERROR', value: (g) => g.rulesError, wide: true, color: () => 'red' },
+  { title: 'SEEN', value: (g) => age(g.at), align: 'right', wide: true },
+] satisfies Column<GatewayView>[];
+
 const listTokens = (client: Client) => client.call('tokens.list').then((page) => page.items);
 const tokens: Noun = {
   plural: 'tokens',
@@ -299,14 +335,61 @@ const enforcement: Noun = {
   get: among('enforcement', listEnforcement, (e, name) => e.name === name),
 };
 
+/** Whom a document applies to, in a few words. */
+const applied = (appliesTo: AppliesTo): string => {
+  if (appliesTo === 'all') return 'all';
+  const whom =
+    'selector' in appliesTo ? appliesTo.selector : 'group' in appliesTo ? `group ${appliesTo.group}` : '';
+  return [appliesTo.tenant === undefined ? '' : `${appliesTo.tenant}:`, whom].filter(Boolean).join(' ');
+};
+
+/** Lines of a text that are rules and on, without reading them. */
+const rulesOn = (text: string): number => text.match(/^[ \t]*[a-z]+[ \t].*\(/gm)?.length ?? 0;
+
+const said = <K extends Kind>(
+  title: string,
+  value: (spec: DocumentOf<K>['spec']) => string | number,
+): Column<Stored> => ({ title, value: (d) => String(value(d.spec as DocumentOf<K>['spec'])) });
+
+/** What of a kind's spec is worth a column. */
+const SPEC_COLUMNS: Partial<Record<Kind, Column<Stored>[]>> = {
+  Insertion: [
+    said<'Insertion'>('APPLIES TO', (s) => applied(s.appliesTo)),
+    said<'Insertion'>('MODE', (s) => s.mode),
+    said<'Insertion'>('FAILURE', (s) => (s.mode === 'mirror' ? '' : (s.failure ?? 'open'))),
+    said<'Insertion'>('SERVICES', (s) => s.services?.join(',') ?? 'all'),
+  ],
+  Limit: [
+    said<'Limit'>('APPLIES TO', (s) => applied(s.appliesTo)),
+    said<'Limit'>('LIMITS', (s) =>
+      (Object.keys(LimitSpec.properties) as (keyof typeof s)[])
+        .flatMap((key) => (typeof s[key] === 'number' ? [`${key}=${s[key]}`] : []))
+        .join(' '),
+    ),
+  ],
+  RuleSet: [
+    said<'RuleSet'>('ENABLED', (s) => (s.enabled === false ? 'no' : 'yes')),
+    { ...said<'RuleSet'>('RULES', (s) => rulesOn(s.rules)), align: 'right' },
+  ],
+  Gateway: [
+    said<'Gateway'>('HOST', (s) => s.host),
+    said<'Gateway'>('FORM', (s) => s.form ?? 'vm'),
+    { ...said<'Gateway'>('INSTANCES', (s) => s.instances ?? 1), align: 'right' },
+    said<'Gateway'>('IMAGE', (s) => s.image ?? 'newest'),
+  ],
+};
+
 const documentNoun = (kind: Kind): Noun => {
   const { plural } = KINDS[kind];
   return {
     plural,
-    aliases: [kind.toLowerCase()].filter((alias) => alias !== 'vm'),
+    aliases: [kind.toLowerCase(), ...(kind === 'RuleSet' ? ['rule-set', 'rulesets'] : [])].filter(
+      (alias) => alias !== 'vm',
+    ),
     columns: [
       { title: 'NAME', value: (d: Stored) => d.metadata.name },
       { title: 'TENANT', value: (d) => d.metadata.tenant ?? '' },
+      ...(SPEC_COLUMNS[kind] ?? []),
       { title: 'VERSION', value: (d) => String(d.metadata.version), align: 'right' },
       ...(KINDS[kind].published
         ? [

@@ -2,9 +2,11 @@
 import { Command, CommanderError } from 'commander';
 import { addAccessCommands } from './commands/access.ts';
 import { addHostCommands } from './commands/hosts.ts';
+import { addInspectionCommands } from './commands/inspection.ts';
 import { addOperationCommands } from './commands/operations.ts';
 import { addPublishingCommands } from './commands/publishing.ts';
 import { addResourceCommands } from './commands/resources.ts';
+import { addRuleCommands } from './commands/rules.ts';
 import { addSessionCommands } from './commands/session.ts';
 import { addTopologyCommands } from './commands/topology.ts';
 import { addTrafficCommands } from './commands/traffic.ts';
@@ -27,8 +29,10 @@ export function makeProgram(): Command {
   addOperationCommands(program);
   addTrafficCommands(program);
   addTopologyCommands(program);
+  addInspectionCommands(program);
   program.commandsGroup('Documents:');
   addResourceCommands(program);
+  addRuleCommands(program);
   addPublishingCommands(program);
   program.commandsGroup('VMs, hosts, people:');
   addVmCommands(program);

@@ -109,6 +109,22 @@ export function table<T>(
   ];
 }
 
+/** Columns of a live log: they widen as longer words come by, up to a bound, and never jump back. */
+export class GrowingColumns {
+  readonly #widths: number[];
+  constructor(widths: readonly number[]) {
+    this.#widths = [...widths];
+  }
+  pad(cells: readonly string[]): string[] {
+    return cells.map(clean).map((cell, i) => {
+      const to = Math.min(WIDEST, Math.max(this.#widths[i] ?? 0, width(cell)));
+      this.#widths[i] = to;
+      return pad(cell, to);
+    });
+  }
+}
+const WIDEST = 60;
+
 /** Columns of the terminal; without one nothing is shortened. */
 const terminalWidth = () => (process.stdout.isTTY ? process.stdout.columns : Infinity);
 

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -114,6 +114,118 @@ test('flows, their sum and their course, filtered as in the console', async () =
   assert.match(await ok('topology --by vm'), /mallory +db-1 +dropped +1/);
   const course = await json<{ dropped: number }[]>('histogram --buckets 3');
   assert.deepEqual([course.length, course.reduce((n, b) => n + b.dropped, 0)], [3, 1]);
+});
+
+test('gateways: declared, how they are, and what they saw, filtered and live', async () => {
+  const documents = `
+apiVersion: wocloud/v1
+kind: Gateway
+metadata: { name: edge }
+spec: { host: kvm-9, form: container }
+---
+apiVersion: wocloud/v1
+kind: Insertion
+metadata: { name: web, tenant: acme }
+spec: { appliesTo: { selector: app=web }, mode: inline, failure: closed, services: [tcp/443] }
+---
+apiVersion: wocloud/v1
+kind: Limit
+metadata: { name: fair }
+spec: { appliesTo: all, connections: 1000 }
+`;
+  const applied = await wocloud('apply -f -', documents);
+  assert.equal(applied.code, 0, applied.err);
+  assert.match(applied.err, /No host "kvm-9" has joined; did you mean kvm-1\?/);
+  assert.match(applied.err, /2 changes are drafts/);
+  assert.match(await ok('get gateways'), /edge +- +kvm-9 +container +1 +newest/);
+  assert.match(await ok('get insertions'), /web +acme +app=web +inline +closed +tcp\/443 +1 +not yet/);
+  assert.match(await ok('get limits'), /fair +- +all +connections=1000 +1 +not yet/);
+  assert.match((await wocloud('gateways')).err, /No gateway runs/);
+
+  platform.stdin?.write(
+    'gateway edge/1 degraded the daemon is silent\nalert mallory web-1 443 2034567 ET EXPLOIT Log4j\n' +
+      'alert web-2 db-1 5432 2000001 ET SCAN Postgres\n',
+  );
+  const lines = async (args: string) => (await ok(`${args} -o jsonl`)).split('\n').filter(Boolean);
+  const deadline = Date.now() + 20_000;
+  while ((await lines('inspection')).length < 2 && Date.now() < deadline);
+  assert.match(
+    await ok('inspection --type alert --vm web-1'),
+    /alert +\S+ +mallory:\d+ +web-1:443 +tls +2034567 +ET EXPLOIT Log4j\n$/,
+  );
+  assert.equal((await lines('inspection signature:2000001')).length, 1);
+  assert.equal((await lines('inspection !signature:2000001 --find log4j')).length, 1);
+  assert.deepEqual(await lines('inspection action:blocked'), []);
+  assert.equal((await wocloud('inspection typ:alert')).code, 2);
+  while (!/degraded/.test((await wocloud('gateways')).out) && Date.now() < deadline);
+  assert.match(
+    await ok('gateways'),
+    /kvm-1 +edge\/1 +vm +degraded +\S+ +the daemon is silent +80 µs +0 +0\n/,
+  );
+  assert.deepEqual(
+    (await json<{ id: string; stale: boolean }[]>('gateways --host kvm-1')).map((g) => [g.id, g.stale]),
+    [['edge/1', false]],
+  );
+  assert.match(await ok('status --wait'), /gateways +1 \(0 failed\)/);
+  assert.match(
+    await ok('audit --changes --operation gateway.state'),
+    /kvm-1 +gateway\.state +gateway\/kvm-1\/edge\/1 +failed/,
+  );
+
+  const live = spawn(
+    process.execPath,
+    [join(import.meta.dirname, 'main.ts'), 'inspection', '-f', 'vm:db-1'],
+    {
+      env: { PATH: process.env['PATH'] ?? '', XDG_CONFIG_HOME: home },
+      stdio: ['ignore', 'pipe', 'inherit'],
+    },
+  );
+  assert.ok(live.stdout);
+  const shown = createInterface({ input: live.stdout })[Symbol.asyncIterator]();
+  const next = async () => String((await shown.next()).value);
+  assert.match(await next(), /alert .*web-2:\d+ → db-1:5432 tls .*2000001 ET SCAN Postgres$/);
+  platform.stdin?.write(
+    'alert mallory web-1 443 2034567 not theirs\nalert mallory db-1 22 2034568 ET SCAN SSH\n',
+  );
+  assert.match(await next(), /mallory:\d+ → db-1:22 tls .*2034568 ET SCAN SSH$/);
+  live.kill('SIGINT');
+  await once(live, 'exit');
+});
+
+test('rules are imported from files; again, their lists stay; what is wrong is said with its line', async () => {
+  const folder = join(home, 'et');
+  mkdirSync(folder);
+  const rule = (sid: number) => `alert tcp any any -> any any (msg:"x"; sid:${sid}; rev:1;)`;
+  writeFileSync(join(folder, 'a.rules'), `# ET Open\r\n${rule(1)}\r\n#${rule(2)}\r\n`);
+  writeFileSync(join(folder, 'b.rules'), `${rule(3)}\n${rule(4)}`);
+  writeFileSync(join(folder, 'LICENSE'), 'not a rule');
+  assert.match(
+    await ok(`rules import ${folder} --name et --disable 3,4 --drop 1 --enable 2`),
+    /^ruleset et created\n$/,
+  );
+  type Spec = { spec: { rules: string; disable: number[]; enable: number[]; drop: number[] } };
+  const first = await json<Spec>('get rule-sets et');
+  assert.equal(first.spec.rules, `# ET Open\n${rule(1)}\n#${rule(2)}\n${rule(3)}\n${rule(4)}\n`);
+  assert.deepEqual([first.spec.enable, first.spec.disable, first.spec.drop], [[2], [3, 4], [1]]);
+  assert.match(await ok('get rule-sets'), /et +- +yes +3 +1 +not yet/);
+
+  writeFileSync(join(folder, 'a.rules'), `${rule(1)}\n#${rule(2)}\n${rule(5)}\n`);
+  assert.match(await ok(`rules import ${folder} --name et --disable 4`), /^ruleset et changed\n$/);
+  const second = await json<Spec>('get rule-sets et');
+  assert.deepEqual([second.spec.enable, second.spec.disable, second.spec.drop], [[2], [4], [1]]);
+  assert.match(
+    await ok(`rules import ${folder} --name et --only-on -o yaml`),
+    /^apiVersion: wocloud\/v1\nkind: RuleSet/,
+  );
+  const old = await json<Spec>('history rule-sets et 1');
+  assert.deepEqual(old.spec.disable, [3, 4]);
+
+  writeFileSync(join(folder, 'b.rules'), `${rule(3)}\nalert tcp any any (sid:9;)\n`);
+  const wrong = await wocloud(`rules import ${folder}/b.rules --name bad`);
+  assert.equal(wrong.code, 6);
+  assert.match(wrong.err, /\/spec\/rules: line 2: .* is no header \(write ACTION PROTOCOL/);
+  assert.equal((await wocloud(`rules import ${folder} --name et --disable x`)).code, 2);
+  await ok('delete rule-set et --yes');
 });
 
 test('people: users, grants, tokens, and that each may do only what is theirs', async () => {

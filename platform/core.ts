@@ -8,6 +8,7 @@ import type { Context } from './context.ts';
 import { createApply, type Apply } from './documents/apply.ts';
 import { documentHandlers } from './documents/handlers.ts';
 import { enforcementHandlers } from './enforcement/handlers.ts';
+import { gatewayWarnings } from './gateways/warnings.ts';
 import type { Handlers, Scope } from './handler.ts';
 import { buildHttp } from './http/server.ts';
 import { searchHandlers } from './overview/search.ts';
@@ -56,6 +57,8 @@ export function openCore(context: Context, facing: Facing): Core {
       const vm = findVm(directory(), spec.id ?? metadata.name, scope);
       return vm && !vm.gone ? vm.id : undefined;
     },
+    warnings: (document) =>
+      document.kind === 'Gateway' ? gatewayWarnings(context.db, document) : Promise.resolve([]),
   });
   const handlers: Partial<Handlers> = {
     ...sessionHandlers(context, authorize),

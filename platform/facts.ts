@@ -10,10 +10,17 @@ import * as alertHandlers from './alerts/handlers.ts';
 import * as events from './events/handlers.ts';
 import { openHub, type ReadPublication } from './events/hub.ts';
 import * as flows from './flows/handlers.ts';
-import { openIntake, type Intake } from './flows/intake.ts';
+import type { FlowBlock } from './flows/block.ts';
+import { openFlowIntake } from './flows/intake.ts';
+import * as gateways from './gateways/handlers.ts';
+import { openGateways, type GatewayNotes } from './gateways/store.ts';
 import type { Handlers } from './handler.ts';
 import * as hosts from './hosts/handlers.ts';
 import { watchLiveness } from './hosts/liveness.ts';
+import type { Intake } from './ingest/intake.ts';
+import type { InspectionBlock } from './inspection/block.ts';
+import * as inspection from './inspection/handlers.ts';
+import { openInspectionIntake } from './inspection/intake.ts';
 import { startListener, type Listener, type ListenerDeps } from './link/listener.ts';
 import type { Plans } from './link/intent.ts';
 import { createMetrics, type Metrics } from './metrics/metrics.ts';
@@ -26,6 +33,8 @@ export interface FactsOptions {
   plans?: Plans;
   /** Writes the audit entry of a join. */
   joined?: NonNullable<ListenerDeps['joined']>;
+  /** Writes what becomes of gateways into the audit log, in the surrounding transaction. */
+  gatewayNotes?: GatewayNotes;
   /** Writes documents, for operations on VMs that are about theirs. */
   apply?: Apply;
   /** For the topic `publication` of event streams. */
@@ -39,7 +48,8 @@ export interface Facts {
   telemetry: Telemetry;
   directory: Directory;
   alerts: Alerts;
-  intake: Intake;
+  flows: Intake<FlowBlock>;
+  inspection: Intake<InspectionBlock>;
   listener: Listener;
   metrics: Metrics;
   handlers: Partial<Handlers>;
@@ -65,22 +75,30 @@ export async function openFacts(context: Context, options: FactsOptions = {}): P
   });
   const directory = await openDirectory(context);
   const alerts = openAlerts(context);
-  const intake = openIntake(context, { telemetry, directory, metrics });
+  const intakes = {
+    flows: openFlowIntake(context, { telemetry, directory, metrics }),
+    inspection: openInspectionIntake(context, { telemetry, directory, metrics }),
+  };
   const liveness = watchLiveness(context, alerts);
   const listener = await startListener({
     context,
     authority,
-    intake,
+    intakes,
     directory,
     alerts,
     metrics,
     plans: options.plans ?? NO_PLANS,
+    gateways: openGateways(context, {
+      alerts,
+      metrics,
+      notes: options.gatewayNotes ?? (() => Promise.resolve()),
+    }),
     certificateDays: options.certificateDays ?? 30,
     ...(options.joined ? { joined: options.joined } : {}),
   });
   const hub = openHub(context, {
     directory,
-    intake,
+    ...intakes,
     metrics,
     readPublication: options.readPublication,
   });
@@ -90,29 +108,33 @@ export async function openFacts(context: Context, options: FactsOptions = {}): P
       .then((row) => row && listener.disconnect(host, 'the host was forgotten'))
       .catch((error: unknown) => log.warn({ err: error }, 'a host could not be looked up'));
   });
-  const lost = intake.onLost((host, count) => {
-    context.db
-      .outside(() =>
-        alerts.raise({
-          kind: 'records.lost',
-          key: 'flows',
-          severity: 'medium',
-          title: `Flow records of host ${directory.hostName(host) ?? host} were lost`,
-          vm: null,
-          host,
-          time: Date.now() * 1000,
-          count,
-          evidence: { stream: 'flows', lost: count },
-        }),
-      )
-      .catch((error: unknown) => log.warn({ err: error, host, count }, 'a loss could not be alerted'));
-  });
+  const lost = Object.values(intakes).map((intake) =>
+    intake.onLost((host, count) => {
+      const { stream } = intake;
+      const words = stream === 'flows' ? 'Flow records' : 'Inspection events';
+      context.db
+        .outside(() =>
+          alerts.raise({
+            kind: 'records.lost',
+            key: stream,
+            severity: 'medium',
+            title: `${words} of host ${directory.hostName(host) ?? host} were lost`,
+            vm: null,
+            host,
+            time: Date.now() * 1000,
+            count,
+            evidence: { stream, lost: count },
+          }),
+        )
+        .catch((error: unknown) => log.warn({ err: error, host, count }, 'a loss could not be alerted'));
+    }),
+  );
   return {
     authority,
     telemetry,
     directory,
     alerts,
-    intake,
+    ...intakes,
     listener,
     metrics,
     handlers: {
@@ -120,6 +142,8 @@ export async function openFacts(context: Context, options: FactsOptions = {}): P
       ...vms.handlers(context, { directory, apply: options.apply }),
       ...hosts.handlers(context),
       ...flows.handlers(context, { telemetry, directory }),
+      ...inspection.handlers(context, { telemetry, directory }),
+      ...gateways.handlers(context),
       ...alertHandlers.handlers(context, { directory }),
       ...events.handlers(context, { directory, hub }),
     },
@@ -128,10 +152,10 @@ export async function openFacts(context: Context, options: FactsOptions = {}): P
     async close() {
       liveness.close();
       forgotten();
-      lost();
+      for (const stop of lost) stop();
       hub.close();
       await listener.close();
-      await intake.close();
+      for (const intake of Object.values(intakes)) await intake.close();
       directory.close();
       await telemetry.close();
     },

@@ -67,6 +67,7 @@ export async function startPlatform(
     plans: core.plans,
     apply: core.apply,
     readPublication: core.readPublication,
+    gatewayNotes: (entry) => core.audit.append(entry, true),
     joined: ({ hostname, host, ip, code }) =>
       core.audit.append(
         {

@@ -19,6 +19,8 @@ export interface Topics {
   /** A host joined, connected, went silent, was forgotten, or its facts changed. */
   host: { host: string };
   alert: { id: string };
+  /** A host reported its gateway instances; `gone`: ids of those that are there no more. */
+  gateway: { host: string; gone: string[] };
   publication: { id: number };
   /** The connection was lost for a while: anything may have changed. */
   resync: Record<string, never>;

@@ -158,7 +158,7 @@ const kindOperations = (kind: Kind) => {
       summary: `History of one of ${plural}`,
       permission: `${noun}.read`,
       params: name,
-      query: record({ ...Tenanted }),
+      query: record({ ...Tenanted, version: optional(Type.Integer({ minimum: 1, description: 'Only this one' })) }),
       response: page(StoredVersion),
     }),
   };
@@ -600,7 +600,12 @@ const fixed = {
     summary: 'Live data as server-sent events',
     permission: 'event.read',
     raw: true,
-    query: record({ ...FlowQuery.properties, topics: optional(Type.Array(oneOf(TOPICS), { maxItems: 10 })) }),
+    // What only InspectionQuery has filters the topic inspection; what both have filters both.
+    query: record({
+      ...InspectionQuery.properties,
+      ...FlowQuery.properties,
+      topics: optional(Type.Array(oneOf(TOPICS), { maxItems: 10 })),
+    }),
     response: Type.Unknown(),
   }),
 } as const satisfies Record<string, Operation>;

@@ -16,6 +16,8 @@ import { API_VERSION } from './schema.ts';
 
 /** More text than any sane set of documents; YAML beyond it is refused unread. */
 export const MAX_DOCUMENT_BYTES = 4 * 1024 * 1024;
+/** A RuleSet may be larger. Its author's own machine reads such a file; the platform takes it as JSON alone. */
+export const MAX_RULE_DOCUMENT_BYTES = 16 * 1024 * 1024;
 export const MAX_DOCUMENTS = 10_000;
 const MAX_ERRORS = 100;
 
@@ -175,14 +177,14 @@ export function asWritten(value: unknown): unknown {
  * Reads all documents of a YAML (or JSON) text. Aliases are refused (a small text could expand without bound).
  * Every error says which document, the path in it, and the line (from 1).
  */
-export function parseDocuments(text: string): Parsed {
-  if (text.length > MAX_DOCUMENT_BYTES)
+export function parseDocuments(text: string, most: number = MAX_DOCUMENT_BYTES): Parsed {
+  if (text.length > most)
     return {
       documents: [],
       errors: [
         {
           path: '',
-          message: `${text.length} characters is more than the ${MAX_DOCUMENT_BYTES} allowed; split the file`,
+          message: `${text.length} characters is more than the ${most} allowed; split the file, or send it as JSON`,
         },
       ],
     };

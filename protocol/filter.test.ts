@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import {
+  EVENT_LANGUAGE,
   LIST_FIELDS,
   filterFlags,
   parseFilter,
@@ -119,4 +120,29 @@ test('flags quote what a shell would read', () => {
     filterFlags({ vm: ['web 1'], port: ['!22'], since: '15m' }),
     "--vm 'web 1' --port '!22' --since 15m",
   );
+});
+
+test('inspection events have a language of their own', () => {
+  const read = (text: string) => parseFilter(text, EVENT_LANGUAGE);
+  const { query, errors } = read('type:alert,file action:drop sid:2100498 app:http web-1 -gateway:edge/1');
+  assert.deepEqual(errors, []);
+  assert.deepEqual(query, {
+    type: ['alert', 'fileinfo'],
+    action: ['blocked'],
+    signature: ['2100498'],
+    application: ['http'],
+    vm: ['web-1'],
+    gateway: ['!edge/1'],
+  });
+  assert.equal(
+    printFilter(query, EVENT_LANGUAGE),
+    'type:alert,fileinfo action:blocked signature:2100498 application:http vm:web-1 -gateway:edge/1',
+  );
+  assert.deepEqual(read(printFilter(query, EVENT_LANGUAGE)).query, query);
+  assert.deepEqual(read('type:drop').query, { type: ['drop'] });
+  assert.equal(filterFlags({ type: ['dns'] }, EVENT_LANGUAGE), '--type dns');
+  const codes = (text: string) => read(text).errors.map((e) => [e.code, e.nearest]);
+  assert.deepEqual(codes('type:alrt'), [['bad-word', 'alert']]);
+  assert.deepEqual(codes('signature:abc'), [['bad-signature', null]]);
+  assert.deepEqual(codes('verdict:drop'), [['unknown-field', null]]);
 });

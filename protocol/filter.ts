@@ -1,8 +1,10 @@
-// The flow filter language, one for the CLI, the console and links: `vm:web-1 verdict:drop -port:22 since:15m`.
-// Text becomes a FlowQuery and back; a mistake says where it is and the nearest name that would have been right.
+// The filter language, one for the CLI, the console and links: `vm:web-1 verdict:drop -port:22 since:15m`.
+// Text becomes a query and back; a mistake says where it is and the nearest name that would have been right.
+// Flows have one set of fields, inspection events another; what is not said otherwise is about flows.
 import { closest, distance } from 'fastest-levenshtein';
 import type { FlowQuery } from './api.ts';
 import { STAGED_VERDICTS, VERDICTS } from './flow.ts';
+import { EVENT_ACTIONS, EVENT_TYPES } from './inspection.ts';
 
 /** A FlowQuery without paging. */
 export type FlowFilter = Omit<FlowQuery, 'limit' | 'cursor'>;
@@ -22,24 +24,63 @@ export const LIST_FIELDS = [
 ] as const;
 export type ListField = (typeof LIST_FIELDS)[number];
 export const FILTER_FIELDS = [...LIST_FIELDS, 'since', 'until'] as const;
-export type FilterField = (typeof FILTER_FIELDS)[number];
+export const EVENT_FIELDS = [
+  'type',
+  'action',
+  'signature',
+  'application',
+  'vm',
+  'ip',
+  'port',
+  'tenant',
+  'network',
+  'host',
+  'gateway',
+] as const;
+export type EventField = (typeof EVENT_FIELDS)[number];
+type TimeField = 'since' | 'until';
+export type FilterField = ListField | TimeField;
 
-/** What people also write for a field or a value. */
-const FIELD_ALIASES: Record<string, FilterField> = {
-  src: 'from',
-  dst: 'to',
-  source: 'from',
-  destination: 'to',
-  proto: 'protocol',
-  dport: 'port',
+/** What can be filtered by: fields that may be given many times, and what people also write for them. */
+export interface FilterLanguage<F extends string> {
+  fields: readonly F[];
+  aliases: Readonly<Record<string, F>>;
+  /** Fields that know only these words, and what people also write for a word. */
+  words: { readonly [K in F]?: readonly string[] };
+  wordAliases: Readonly<Record<string, string>>;
+}
+/** A query of that language, without paging: each field any of its values, none of those that begin with "!". */
+export type Filter<F extends string> = { [K in F]?: string[] } & { since?: string; until?: string };
+
+const BOTH = { dport: 'port' } as const;
+export const FLOW_LANGUAGE: FilterLanguage<ListField> = {
+  fields: LIST_FIELDS,
+  aliases: {
+    src: 'from',
+    dst: 'to',
+    source: 'from',
+    destination: 'to',
+    proto: 'protocol',
+    ...BOTH,
+  },
+  words: { verdict: VERDICTS, staged: STAGED_VERDICTS },
+  wordAliases: {
+    allow: 'allowed',
+    drop: 'dropped',
+    reject: 'rejected',
+    observe: 'observed',
+    deny: 'dropped',
+  },
 };
-const VERDICT_ALIASES: Record<string, string> = {
-  allow: 'allowed',
-  drop: 'dropped',
-  reject: 'rejected',
-  observe: 'observed',
-  deny: 'dropped',
+export const EVENT_LANGUAGE: FilterLanguage<EventField> = {
+  fields: EVENT_FIELDS,
+  aliases: { sid: 'signature', app: 'application', ...BOTH },
+  words: { type: EVENT_TYPES, action: EVENT_ACTIONS },
+  wordAliases: { file: 'fileinfo', allow: 'allowed', block: 'blocked', drop: 'blocked', dropped: 'blocked' },
 };
+/** A word of the field itself is never taken for another: `drop` is an event type, and of an action means blocked. */
+const wordOf = <F extends string>(language: FilterLanguage<F>, known: readonly string[], value: string) =>
+  known.includes(value) ? value : (language.wordAliases[value] ?? value);
 
 export type FilterErrorCode =
   | 'unknown-field'
@@ -47,6 +88,8 @@ export type FilterErrorCode =
   | 'unclosed-quote'
   | 'bad-verdict'
   | 'bad-staged'
+  | 'bad-word'
+  | 'bad-signature'
   | 'bad-port'
   | 'bad-address'
   | 'bad-instant'
@@ -67,16 +110,16 @@ export interface FilterError {
 }
 
 /** One `field:value` as it stands in the text. */
-export interface FilterTerm {
+export interface FilterTerm<F extends string = ListField> {
   start: number;
   end: number;
-  field: FilterField;
+  field: F | TimeField;
   value: string;
   exclude: boolean;
 }
-export interface ParsedFilter {
-  query: FlowFilter;
-  terms: FilterTerm[];
+export interface ParsedFilter<F extends string = ListField> {
+  query: Filter<F>;
+  terms: FilterTerm<F>[];
   errors: FilterError[];
 }
 
@@ -84,9 +127,14 @@ const IP = /^([0-9]{1,3}(\.[0-9]{1,3}){3}|[0-9a-f:.]*:[0-9a-f:.]*)(\/[0-9]{1,3})
 const INSTANT = /^([0-9]+(\.[0-9]+)?(ms|s|m|h|d|w)|[0-9]{4}-.+)$/;
 
 /** Parses filter text. Terms that are wrong are reported and left out of the query; the others stand. */
-export function parseFilter(text: string): ParsedFilter {
-  const parsed: ParsedFilter = { query: {}, terms: [], errors: [] };
-  for (const token of tokens(text, parsed.errors)) parseToken(token, parsed);
+export function parseFilter(text: string): ParsedFilter;
+export function parseFilter<F extends string>(text: string, language: FilterLanguage<F>): ParsedFilter<F>;
+export function parseFilter(
+  text: string,
+  language: FilterLanguage<string> = FLOW_LANGUAGE,
+): ParsedFilter<string> {
+  const parsed: ParsedFilter<string> = { query: {}, terms: [], errors: [] };
+  for (const token of tokens(text, parsed.errors, language)) parseToken(token, parsed, language);
   return parsed;
 }
 
@@ -100,7 +148,7 @@ interface Token {
   separated: boolean;
 }
 
-function tokens(text: string, errors: FilterError[]): Token[] {
+function tokens(text: string, errors: FilterError[], language: FilterLanguage<string>): Token[] {
   const found: Token[] = [];
   let at = 0;
   while (at < text.length) {
@@ -111,7 +159,7 @@ function tokens(text: string, errors: FilterError[]): Token[] {
     const token: Token = { start: at, end: at, head: '', values: [], separated: false };
     const head = /^[-!]?[a-z]+:/i.exec(text.slice(at));
     // An IPv6 address begins like a field; it is one only when no field has that name.
-    if (head && !(IP.test(/^\S+/.exec(text.slice(at))![0]) && !isField(head[0]))) {
+    if (head && !(IP.test(/^\S+/.exec(text.slice(at))![0]) && !isField(head[0], language))) {
       token.head = head[0].slice(0, -1);
       token.separated = true;
       at += head[0].length;
@@ -123,7 +171,8 @@ function tokens(text: string, errors: FilterError[]): Token[] {
   return found;
 }
 
-const isField = (head: string) => fieldOf(head.replace(/^[-!]/, '').replace(/:$/, '')) !== undefined;
+const isField = (head: string, language: FilterLanguage<string>) =>
+  fieldOf(head.replace(/^[-!]/, '').replace(/:$/, ''), language) !== undefined;
 
 function readValues(text: string, from: number, token: Token, errors: FilterError[]): number {
   let at = from;
@@ -157,16 +206,18 @@ function readValues(text: string, from: number, token: Token, errors: FilterErro
   }
 }
 
-function parseToken(token: Token, parsed: ParsedFilter): void {
+function parseToken(token: Token, parsed: ParsedFilter<string>, language: FilterLanguage<string>): void {
   const minus = /^[-!]/.test(token.head);
   const name = token.head.replace(/^[-!]/, '').toLowerCase();
   if (!token.separated) {
-    for (const v of token.values) parseBareWord(v, parsed);
+    for (const v of token.values) parseBareWord(v, parsed, language);
     return;
   }
-  const field = fieldOf(name);
+  const field = fieldOf(name, language);
   if (!field) {
-    parsed.errors.push(failure('unknown-field', token.start, token.end, name, '', nearestField(name)));
+    parsed.errors.push(
+      failure('unknown-field', token.start, token.end, name, '', nearestField(name, language), language),
+    );
     return;
   }
   for (const v of token.values) {
@@ -176,25 +227,29 @@ function parseToken(token: Token, parsed: ParsedFilter): void {
       parsed.errors.push(failure('missing-value', token.start, token.end, '', field));
       continue;
     }
-    add(parsed, { start: token.start, end: token.end, field, value, exclude });
+    add(parsed, { start: token.start, end: token.end, field, value, exclude }, language);
   }
 }
 
-function parseBareWord(v: Token['values'][number], parsed: ParsedFilter): void {
+function parseBareWord(
+  v: Token['values'][number],
+  parsed: ParsedFilter<string>,
+  language: FilterLanguage<string>,
+): void {
   const exclude = /^[-!]/.test(v.text) && !v.quoted;
   const value = exclude ? v.text.slice(1) : v.text;
   const place = { start: v.start, end: v.end, value, exclude };
   if (!value) parsed.errors.push(failure('missing-value', v.start, v.end, v.text, ''));
-  else if (IP.test(value)) add(parsed, { ...place, field: 'ip' });
-  else if (fieldOf(value) && !v.quoted)
-    parsed.errors.push(failure('missing-value', v.start, v.end, '', fieldOf(value)!));
-  else add(parsed, { ...place, field: 'vm' });
+  else if (IP.test(value)) add(parsed, { ...place, field: 'ip' }, language);
+  else if (fieldOf(value, language) && !v.quoted)
+    parsed.errors.push(failure('missing-value', v.start, v.end, '', fieldOf(value, language)!));
+  else add(parsed, { ...place, field: 'vm' }, language);
 }
 
-function add(parsed: ParsedFilter, term: FilterTerm): void {
+function add(parsed: ParsedFilter<string>, term: FilterTerm<string>, language: FilterLanguage<string>): void {
   const { field, exclude, start, end } = term;
   const wrong = (code: FilterErrorCode, nearest: string | null = null) =>
-    parsed.errors.push(failure(code, start, end, term.value, field, nearest));
+    parsed.errors.push(failure(code, start, end, term.value, field, nearest, language));
   let value = term.value;
   if (field === 'since' || field === 'until') {
     if (exclude) return void wrong('exclude-time');
@@ -204,13 +259,13 @@ function add(parsed: ParsedFilter, term: FilterTerm): void {
     parsed.terms.push(term);
     return;
   }
-  if (field === 'verdict' || field === 'staged') {
-    const known: readonly string[] = field === 'verdict' ? VERDICTS : STAGED_VERDICTS;
+  const known = language.words[field];
+  if (known) {
     const lower = value.toLowerCase();
-    value = known.includes(lower) ? lower : (VERDICT_ALIASES[lower] ?? lower);
-    if (!known.includes(value))
-      return void wrong(field === 'verdict' ? 'bad-verdict' : 'bad-staged', closest(lower, [...known]));
+    value = wordOf(language, known, lower);
+    if (!known.includes(value)) return void wrong(BAD_WORD[field] ?? 'bad-word', closest(lower, [...known]));
   }
+  if (field === 'signature' && !/^[0-9]{1,10}$/.test(value)) return void wrong('bad-signature');
   if (field === 'port' && !isPort(value)) return void wrong('bad-port');
   if (field === 'ip' && !IP.test(value)) return void wrong('bad-address');
   parsed.terms.push({ ...term, value });
@@ -218,6 +273,8 @@ function add(parsed: ParsedFilter, term: FilterTerm): void {
   const written = exclude ? `!${value}` : value;
   if (!list.includes(written)) list.push(written);
 }
+
+const BAD_WORD: Record<string, FilterErrorCode> = { verdict: 'bad-verdict', staged: 'bad-staged' };
 
 function isPort(value: string): boolean {
   const match = /^([0-9]{1,5})(?:-([0-9]{1,5}))?$/.exec(value);
@@ -228,14 +285,21 @@ function isPort(value: string): boolean {
 }
 
 /** The field a name (or alias) means, undefined when it means none. */
-export function fieldOf(name: string): FilterField | undefined {
-  if ((FILTER_FIELDS as readonly string[]).includes(name)) return name as FilterField;
-  return Object.hasOwn(FIELD_ALIASES, name) ? FIELD_ALIASES[name] : undefined;
+export function fieldOf(name: string): FilterField | undefined;
+export function fieldOf<F extends string>(
+  name: string,
+  language: FilterLanguage<F>,
+): F | TimeField | undefined;
+export function fieldOf(name: string, language: FilterLanguage<string> = FLOW_LANGUAGE): string | undefined {
+  if (name === 'since' || name === 'until' || language.fields.includes(name)) return name;
+  return Object.hasOwn(language.aliases, name) ? language.aliases[name] : undefined;
 }
 
-function nearestField(name: string): string | null {
-  const best = closest(name, [...FILTER_FIELDS, ...Object.keys(FIELD_ALIASES)]);
-  return distance(name, best) <= Math.max(2, name.length / 2) ? (fieldOf(best) ?? null) : null;
+const namesOf = (language: FilterLanguage<string>) => [...language.fields, 'since', 'until'];
+
+function nearestField(name: string, language: FilterLanguage<string>): string | null {
+  const best = closest(name, [...namesOf(language), ...Object.keys(language.aliases)]);
+  return distance(name, best) <= Math.max(2, name.length / 2) ? (fieldOf(best, language) ?? null) : null;
 }
 
 function failure(
@@ -245,15 +309,30 @@ function failure(
   value: string,
   field: string,
   nearest: string | null = null,
+  language: FilterLanguage<string> = FLOW_LANGUAGE,
 ): FilterError {
-  return { code, start, end, value, field, nearest, message: sentence(code, value, field, nearest) };
+  return {
+    code,
+    start,
+    end,
+    value,
+    field,
+    nearest,
+    message: sentence(code, value, field, nearest, language),
+  };
 }
 
-function sentence(code: FilterErrorCode, value: string, field: string, nearest: string | null): string {
+function sentence(
+  code: FilterErrorCode,
+  value: string,
+  field: string,
+  nearest: string | null,
+  language: FilterLanguage<string>,
+): string {
   const hint = nearest ? `; did you mean "${nearest}"?` : '';
   switch (code) {
     case 'unknown-field':
-      return `Unknown field "${value}"${hint || `; known are ${FILTER_FIELDS.join(', ')}`}`;
+      return `Unknown field "${value}"${hint || `; known are ${namesOf(language).join(', ')}`}`;
     case 'missing-value':
       return field ? `"${field}:" needs a value` : 'A value is missing';
     case 'unclosed-quote':
@@ -262,6 +341,10 @@ function sentence(code: FilterErrorCode, value: string, field: string, nearest: 
       return `"${value}" is no verdict (${VERDICTS.join(', ')})${hint}`;
     case 'bad-staged':
       return `"${value}" is no staged verdict (${STAGED_VERDICTS.join(', ')})${hint}`;
+    case 'bad-word':
+      return `"${value}" is no ${field} (${language.words[field]?.join(', ')})${hint}`;
+    case 'bad-signature':
+      return `"${value}" is no signature; write its number, such as 2100498`;
     case 'bad-port':
       return `"${value}" is no port or range; write 22 or 8000-8100`;
     case 'bad-address':
@@ -279,22 +362,32 @@ const quote = (value: string) =>
   /[\s,"]/.test(value) || value === '' ? `"${value.replace(/[\\"]/g, '\\$&')}"` : value;
 
 /** Canonical text of a filter: fields in a fixed order, values as given; `parseFilter` reads it back the same. */
-export function printFilter(query: FlowFilter): string {
+export function printFilter<F extends string = ListField>(
+  query: Filter<NoInfer<F>>,
+  language: Pick<FilterLanguage<F>, 'fields'> = FLOW_LANGUAGE as never,
+): string {
+  const { since, until, ...lists }: { since?: string; until?: string } = query;
+  const valuesOf = lists as Record<string, string[] | undefined>;
   const parts: string[] = [];
-  for (const field of LIST_FIELDS) {
-    const values = query[field] ?? [];
+  for (const field of language.fields) {
+    const values = valuesOf[field] ?? [];
     const wanted = values.filter((v) => !v.startsWith('!'));
     if (wanted.length) parts.push(`${field}:${wanted.map(quote).join(',')}`);
     for (const v of values) if (v.startsWith('!')) parts.push(`-${field}:${quote(v.slice(1))}`);
   }
-  if (query.since !== undefined) parts.push(`since:${quote(query.since)}`);
-  if (query.until !== undefined) parts.push(`until:${quote(query.until)}`);
+  if (since !== undefined) parts.push(`since:${quote(since)}`);
+  if (until !== undefined) parts.push(`until:${quote(until)}`);
   return parts.join(' ');
 }
 
 /** The filter with `value` wanted (or, with `exclude`, unwanted) in `field`; its opposite is taken out. */
-export function withTerm(query: FlowFilter, field: ListField, value: string, exclude = false): FlowFilter {
-  const list = query[field] ?? [];
+export function withTerm<F extends string = ListField>(
+  query: Filter<NoInfer<F>>,
+  field: NoInfer<F>,
+  value: string,
+  exclude = false,
+): Filter<NoInfer<F>> {
+  const list: string[] = query[field] ?? [];
   const written = exclude ? `!${value}` : value;
   const opposite = exclude ? value : `!${value}`;
   const rest = list.filter((v) => v !== opposite && v !== written);
@@ -302,19 +395,29 @@ export function withTerm(query: FlowFilter, field: ListField, value: string, exc
 }
 
 /** The filter without that term; `value` carries its "!" when it excluded. */
-export function withoutTerm(query: FlowFilter, field: ListField, value: string): FlowFilter {
+export function withoutTerm<F extends string = ListField>(
+  query: Filter<NoInfer<F>>,
+  field: NoInfer<F>,
+  value: string,
+): Filter<NoInfer<F>> {
   const { [field]: list, ...others } = query;
-  const rest = (list ?? []).filter((v) => v !== value);
-  return rest.length ? { ...others, [field]: rest } : others;
+  const rest: string[] = (list ?? []).filter((v) => v !== value);
+  return (rest.length ? { ...others, [field]: rest } : others) as Filter<F>;
 }
 
 const shell = (v: string) => (/^[\w@%+=:,./-]+$/.test(v) ? v : `'${v.replace(/'/g, `'\\''`)}'`);
 
 /** As command-line flags of `wocloud flows`: `--vm web-1 --verdict dropped`. */
-export function filterFlags(query: FlowFilter): string {
+export function filterFlags<F extends string = ListField>(
+  query: Filter<NoInfer<F>>,
+  language: Pick<FilterLanguage<F>, 'fields'> = FLOW_LANGUAGE as never,
+): string {
+  const { since, until, ...lists }: { since?: string; until?: string } = query;
+  const valuesOf = lists as Record<string, string[] | undefined>;
   const parts: string[] = [];
-  for (const field of LIST_FIELDS) for (const v of query[field] ?? []) parts.push(`--${field} ${shell(v)}`);
-  if (query.since !== undefined) parts.push(`--since ${shell(query.since)}`);
-  if (query.until !== undefined) parts.push(`--until ${shell(query.until)}`);
+  for (const field of language.fields)
+    for (const v of valuesOf[field] ?? []) parts.push(`--${field} ${shell(v)}`);
+  if (since !== undefined) parts.push(`--since ${shell(since)}`);
+  if (until !== undefined) parts.push(`--until ${shell(until)}`);
   return parts.join(' ');
 }

@@ -35,3 +35,7 @@ export function liveFlowsFile(state: string): string {
   const name = createHash('sha256').update(state).digest('hex').slice(0, 8);
   return `/run/wocloud/live-flows-${name}`;
 }
+
+/** Where a host keeps its gateway images, a directory per version; `WOCLOUD_GATEWAYS` moves them alone. */
+export const gatewayImages = (env: Record<string, string | undefined> = process.env): string =>
+  env['WOCLOUD_GATEWAYS'] ?? join(paths(env).home, 'gateways');

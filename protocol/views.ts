@@ -45,6 +45,7 @@ export const StoredVersion = view({
   by: text,
   reason: text,
   deleted: Type.Boolean(),
+  /** null when deleted, and in a list that is long already: ask for that version alone. */
   document: Type.Unknown(),
 });
 export type StoredVersion = Static<typeof StoredVersion>;
@@ -56,8 +57,10 @@ export const ApplyResult = view({
   tenant: nullable(text),
   action: oneOf(APPLY_ACTIONS),
   version: nullable(Type.Integer()),
-  /** Unified diff of the YAML, empty when unchanged. */
+  /** Unified diff of the YAML, empty when unchanged; a long one ends by saying how much is left out. */
   diff: text,
+  /** What is allowed and yet hardly meant, in a sentence each. */
+  warnings: Type.Optional(Type.Array(text)),
 });
 export type ApplyResult = Static<typeof ApplyResult>;
 
@@ -137,6 +140,8 @@ export const HostView = view({
   counters: Type.Record(text, Type.Number()),
   residentBytes: nullable(Type.Number()),
   engine: text,
+  /** Versions of the gateway image that are on the host, as it last said. */
+  images: Type.Optional(Type.Array(text)),
 });
 export type HostView = Static<typeof HostView>;
 
@@ -204,8 +209,14 @@ export const InspectionView = view({
 });
 export type InspectionView = Static<typeof InspectionView>;
 
-/** A gateway instance as its host last reported it. */
-export const GatewayView = view({ ...GatewayReport.properties, host: text, hostName: text, at: Timestamp });
+/** A gateway instance as its host last reported it. `stale`: nothing is heard from the host, so nothing is known. */
+export const GatewayView = view({
+  ...GatewayReport.properties,
+  host: text,
+  hostName: text,
+  at: Timestamp,
+  stale: Type.Boolean(),
+});
 export type GatewayView = Static<typeof GatewayView>;
 
 export const HistogramBucket = view({
@@ -347,6 +358,8 @@ export const Overview = view({
     unprotected: Type.Integer(),
   }),
   hosts: view({ total: Type.Integer(), connected: Type.Integer(), behind: Type.Integer() }),
+  /** Instances of hosts that are heard from, and those through which no traffic goes. Platform roles only. */
+  gateways: Type.Optional(view({ total: Type.Integer(), failed: Type.Integer() })),
   alerts: view({ open: Type.Integer(), critical: Type.Integer() }),
   flows: view({ lastMinute: Type.Number(), dropped: Type.Number(), lost: Type.Number() }),
   policies: view({ total: Type.Integer(), unpublished: Type.Integer() }),
@@ -370,6 +383,7 @@ export type ServerEvent =
   | { topic: 'publication'; data: Publication }
   | { topic: 'inspection'; data: InspectionView }
   | { topic: 'gateway'; data: GatewayView }
+  | { topic: 'gatewayGone'; data: { host: string; id: string } }
   | { topic: 'lost'; data: { topic: string; count: number } };
 export const TOPICS = ['flow', 'vm', 'host', 'alert', 'publication', 'inspection', 'gateway'] as const;
 

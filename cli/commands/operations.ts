@@ -108,6 +108,9 @@ export function addOperationCommands(program: Command): void {
         console.log(
           `  flows     ${flows.lastMinute} in the last minute, ${flows.dropped} refused, ${flows.lost} records lost`,
         );
+        const { gateways } = status;
+        if (gateways && gateways.total > 0)
+          console.log(`  gateways  ${gateways.total} (${gateways.failed} failed)`);
         console.log(`  alerts    ${alerts.open} open, ${alerts.critical} critical`);
       }
       if (options.wait ? !settled(status) : !status.healthy) process.exitCode = EXIT.differs;

@@ -2,7 +2,7 @@
 import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { Option, type Command } from 'commander';
-import { parseDocuments, formatDetail } from '@wocloud/protocol/documents.ts';
+import { MAX_RULE_DOCUMENT_BYTES, formatDetail, parseDocuments } from '@wocloud/protocol/documents.ts';
 import { KINDS, type Kind } from '@wocloud/protocol/resources/kinds.ts';
 import type { ApplyResult, StoredVersion } from '@wocloud/protocol/views.ts';
 import { connect } from '../credentials.ts';
@@ -11,10 +11,12 @@ import { readInput } from '../input.ts';
 import { findNoun, NOUNS } from '../kinds.ts';
 import {
   age,
+  clean,
   forPeople,
   many,
   moment,
   outputOption,
+  paint,
   parseFormat,
   printDiff,
   printList,
@@ -34,7 +36,7 @@ const files = () =>
 export async function readFiles(names: string[]): Promise<unknown[]> {
   const all: unknown[] = [];
   for (const path of names.flatMap(filesOf)) {
-    const { documents, errors } = parseDocuments(await readInput(path));
+    const { documents, errors } = parseDocuments(await readInput(path), MAX_RULE_DOCUMENT_BYTES);
     if (errors.length > 0)
       throw new CliError(
         `${path === '-' ? 'standard input' : path}: ${many(errors.length, 'error')}, nothing was changed`,
@@ -83,6 +85,19 @@ function documentKind(text: string): Kind {
   );
 }
 const KIND_NAMES = Object.keys(KINDS) as Kind[];
+
+/** What became of each document, what is hardly meant, and what is left to do. */
+export function reportApplied(results: readonly ApplyResult[], dryRun: boolean): void {
+  for (const r of results) {
+    console.log(`${named(r)} ${r.action}${dryRun ? ' (dry run)' : ''}`);
+    for (const warning of r.warnings ?? []) console.error(`  ${paint(clean(warning), 'yellow')}`);
+  }
+  const drafts = results.filter((r) => r.action !== 'unchanged' && KINDS[r.kind as Kind].published);
+  if (drafts.length > 0 && !dryRun)
+    console.error(
+      `${many(drafts.length, 'change is a draft', 'changes are drafts')}: wocloud publish puts ${drafts.length === 1 ? 'it' : 'them'} in force.`,
+    );
+}
 
 const named = (r: ApplyResult) => `${r.kind.toLowerCase()} ${r.tenant ? `${r.tenant}/` : ''}${r.name}`;
 
@@ -144,12 +159,7 @@ export function addResourceCommands(program: Command): void {
       });
       const format = parseFormat(options.output);
       if (!forPeople(format)) return printOne(results, format);
-      for (const r of results) console.log(`${named(r)} ${r.action}${options.dryRun ? ' (dry run)' : ''}`);
-      const drafts = results.filter((r) => r.action !== 'unchanged' && KINDS[r.kind as Kind].published);
-      if (drafts.length > 0 && !options.dryRun)
-        console.error(
-          `${many(drafts.length, 'change is a draft', 'changes are drafts')}: wocloud publish puts ${drafts.length === 1 ? 'it' : 'them'} in force.`,
-        );
+      reportApplied(results, options.dryRun ?? false);
     });
 
   program
@@ -215,7 +225,10 @@ export function addResourceCommands(program: Command): void {
         const { plural } = KINDS[documentKind(kind)];
         const { items } = await connect().call(`${plural}.versions` as 'policies.versions', {
           params: { name },
-          query: options.tenant ? { tenant: options.tenant } : {},
+          query: {
+            ...(options.tenant ? { tenant: options.tenant } : {}),
+            ...(version !== undefined && /^[1-9]\d{0,8}$/.test(version) ? { version: Number(version) } : {}),
+          },
         });
         if (version === undefined)
           return printList(items, VERSION_COLUMNS, format, `${name} has no versions.`);
@@ -224,7 +237,7 @@ export function addResourceCommands(program: Command): void {
           throw new CliError(
             `${name} has no version ${version}`,
             'notFound',
-            `It has: ${items.map((v) => v.version).join(', ')}`,
+            `See which it has: wocloud history ${kind} ${name}`,
           );
         printOne(found.document, forPeople(format) ? 'yaml' : format);
       },

@@ -8,14 +8,15 @@ import {
   type ListField,
 } from '@wocloud/protocol/filter.ts';
 import { VERDICTS } from '@wocloud/protocol/flow.ts';
-import type { FlowView } from '@wocloud/protocol/views.ts';
+import type { FlowView, Trace } from '@wocloud/protocol/views.ts';
 import { stringify } from 'yaml';
 import { connect } from '../credentials.ts';
 import { CliError, EXIT } from '../errors.ts';
-import { openEvents } from '../events.ts';
+import { follow } from '../follow.ts';
 import { whole } from '../numbers.ts';
 import {
   bytes,
+  GrowingColumns,
   clean,
   forPeople,
   moment,
@@ -24,7 +25,6 @@ import {
   parseFormat,
   printList,
   printOne,
-  width,
   type Color,
   type Column,
   type Format,
@@ -43,7 +43,7 @@ export const endName = (e: FlowView['src'], port: boolean): string => {
 };
 
 /** The tenants of both ends, one when they are the same. */
-const tenants = ({ src, dst }: FlowView) =>
+export const tenants = ({ src, dst }: Pick<FlowView, 'src' | 'dst'>): string =>
   [...new Set([src.tenant, dst.tenant].filter((t) => t !== null))].join('→') || '-';
 
 /** What became of it: nothing is counted before a connection's first bytes were. */
@@ -54,23 +54,19 @@ const outcome = (f: FlowView) =>
       ? 'new'
       : `${bytes(f.bytesOut + f.bytesIn)}${f.end ? '' : ' so far'}`;
 
-/** Columns of `flows -f`: they widen as longer names come by, and never jump back. */
+/** Lines of `flows -f`. */
 export class FlowLines {
-  readonly #widths = [8, 10, 28, 20];
+  readonly #columns = new GrowingColumns([8, 10, 28, 20]);
 
   /** One flow as one line: time, verdict, tenant, source → destination:port, rule, bytes. */
   line(flow: FlowView): string {
     const port = !flow.protocol.startsWith('icmp');
-    const cells = [
+    const [verdict = '', ...rest] = this.#columns.pad([
       flow.verdict,
       tenants(flow),
       `${endName(flow.src, false)} → ${endName(flow.dst, port)} ${flow.protocol}`,
       flow.rule || '-',
-    ].map(clean);
-    const [verdict = '', ...rest] = cells.map((cell, i) => {
-      this.#widths[i] = Math.min(MOST, Math.max(this.#widths[i] ?? 0, width(cell)));
-      return cell + ' '.repeat(Math.max(0, this.#widths[i] - width(cell)));
-    });
+    ]);
     const staged =
       flow.stagedVerdict === 'none' ? '' : clean(`  staged: ${flow.stagedVerdict} by ${flow.stagedRule}`);
     return [
@@ -83,7 +79,6 @@ export class FlowLines {
       .trimEnd();
   }
 }
-const MOST = 60;
 
 const COLUMNS = [
   { title: 'STARTED', value: (f: FlowView) => moment(f.start), whole: true },
@@ -160,6 +155,12 @@ export function flowQuery(words: readonly string[], options: Record<string, unkn
   return { ...Object.fromEntries(flags), ...query };
 }
 
+/** Where on its way the packet is. */
+const wayOf = ({ where, direction, vm }: Trace['steps'][number]): string => {
+  if (where === 'gateway' && vm === null) return 'through the gateway';
+  return `${direction === 'out' ? 'leaving ' : 'entering'} ${vm ?? where}`;
+};
+
 export function addTrafficCommands(program: Command): void {
   const flows = program
     .command('flows [filter...]')
@@ -191,29 +192,8 @@ export function addTrafficCommands(program: Command): void {
         'No flows in this time. A longer one: --since 24h',
       );
     }
-    const stop = new AbortController();
-    process.once('SIGINT', () => stop.abort());
     const { since: _, until: __, ...live } = query;
-    try {
-      // Watching begins before the past is read: between the two nothing is missed, and what is in both is shown once.
-      const events = await openEvents(client, { ...live, topics: ['flow'] }, stop.signal);
-      const past = await list();
-      const shown = new Set(past.map(occurrence));
-      // A live log is in the order in which things happened, not in which connections began.
-      past.toSorted((a, b) => a.time.localeCompare(b.time)).forEach(print);
-      for await (const event of events) {
-        if (event.topic === 'flow') {
-          if (!shown.delete(occurrence(event.data))) print(event.data);
-        } else if (event.topic === 'lost')
-          console.error(
-            paint(`… ${event.data.count} not shown: this terminal is slower than the flows`, 'yellow'),
-          );
-      }
-      if (!stop.signal.aborted)
-        throw new CliError('The platform closed the stream', 'unreachable', 'Run the command again.');
-    } catch (error) {
-      if (!stop.signal.aborted) throw error;
-    }
+    await follow(client, 'flow', { query: live, past: list, key: occurrence, print });
   });
 
   program
@@ -238,7 +218,7 @@ export function addTrafficCommands(program: Command): void {
           for (const s of trace.steps)
             console.log(
               clean(
-                `  ${s.direction === 'out' ? 'leaving ' : 'entering'} ${s.vm ?? s.where}: ${s.action} by ${s.rule}${s.tier ? ` (${s.tier})` : ''}${s.staged ? ' [staged]' : ''} ${s.why}`,
+                `  ${wayOf(s)}: ${s.action}${s.rule ? ` by ${s.rule}` : ''}${s.tier ? ` (${s.tier})` : ''}${s.staged ? ' [staged]' : ''} ${s.why}`,
               ),
             );
           if (trace.staged)

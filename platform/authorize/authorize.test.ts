@@ -24,14 +24,15 @@ test('each role may do exactly what the design gives it', () => {
   const reads = PERMISSIONS.filter((p) => p.endsWith('.read') || p === 'flow.trace');
   const security = ['alert.write', 'document.apply', 'enforcement.write', 'group.write', 'network.write'];
   const table: [Principal, { tenant: string | null }, string[]][] = [
-    [role(), { tenant: null }, ['self.read', 'self.write']],
+    [role(), { tenant: null }, ['ruleset.read', 'self.read', 'self.write']],
     [role('auditor'), own, [...reads, 'self.write']],
     [
       role('system-admin'),
       { tenant: null },
       [
         ...reads.filter((p) => p !== 'audit.read'),
-        ...['alert.write', 'document.apply', 'enforcement.write', 'host.write', 'network.write'],
+        ...['alert.write', 'document.apply', 'enforcement.write', 'gateway.write', 'host.write'],
+        'network.write',
         ...['self.write', 'user.write'],
       ],
     ],
@@ -41,6 +42,7 @@ test('each role may do exactly what the design gives it', () => {
       [
         ...reads.filter((p) => p !== 'audit.read'),
         ...security,
+        ...['insertion.write', 'limit.write', 'ruleset.write'],
         ...['policy.write', 'publication.write', 'self.write', 'service.write', 'tenant.write', 'vm.write'],
       ],
     ],
@@ -48,9 +50,9 @@ test('each role may do exactly what the design gives it', () => {
       tenant('owner'),
       own,
       [
-        ...reads.filter((p) => !['audit.read', 'host.read', 'network.read'].includes(p)),
-        ...['alert.write', 'document.apply', 'grant.write', 'group.write', 'policy.write'],
-        ...['publication.write', 'self.write', 'service.write', 'user.write', 'vm.write'],
+        ...reads.filter((p) => !['audit.read', 'gateway.read', 'host.read', 'network.read'].includes(p)),
+        ...['alert.write', 'document.apply', 'grant.write', 'group.write', 'insertion.write', 'limit.write'],
+        ...['policy.write', 'publication.write', 'self.write', 'service.write', 'user.write', 'vm.write'],
       ],
     ],
     [
@@ -58,11 +60,26 @@ test('each role may do exactly what the design gives it', () => {
       own,
       [
         ...['alert.read', 'event.read', 'flow.read', 'flow.trace', 'group.read', 'policy.read'],
-        ...['self.read', 'self.write', 'service.read', 'status.read', 'tenant.read', 'vm.read'],
+        ...[
+          'insertion.read',
+          'inspection.read',
+          'limit.read',
+          'ruleset.read',
+          'self.read',
+          'self.write',
+          'service.read',
+          'status.read',
+          'tenant.read',
+          'vm.read',
+        ],
       ],
     ],
-    [tenant('owner'), { tenant: 'globex' }, ['self.read', 'self.write']],
-    [tenant('owner'), { tenant: null }, ['group.read', 'self.read', 'self.write', 'service.read']],
+    [tenant('owner'), { tenant: 'globex' }, ['ruleset.read', 'self.read', 'self.write']],
+    [
+      tenant('owner'),
+      { tenant: null },
+      ['group.read', 'ruleset.read', 'self.read', 'self.write', 'service.read'],
+    ],
   ];
   for (const [principal, thing, expected] of table)
     assert.deepEqual(may(principal, thing), [...expected].sort(), JSON.stringify([principal, thing]));

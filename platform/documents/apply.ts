@@ -31,6 +31,8 @@ export interface ApplyOptions {
 export interface DocumentChecks {
   /** The id of the VM a tenant's VM document is about, when it is theirs; undefined when it is not. */
   ownVm(caller: Caller, document: Extract<Document, { kind: 'VM' }>): Promise<string | undefined>;
+  /** What is allowed and yet hardly meant. */
+  warnings(document: Document): Promise<string[]>;
 }
 
 export type Apply = (writes: readonly Write[], options: ApplyOptions) => Promise<ApplyResult[]>;
@@ -88,7 +90,8 @@ export function createApply({ db, signals }: Context, authorize: Authorize, chec
 
   /** What is wrong after the writes and was not before: nobody is kept from working by somebody else's mistake. */
   const newFindings = async (writes: readonly Write[]): Promise<Finding[]> => {
-    const before = await allDrafts(db);
+    const ruleSets = writes.some((w) => ('document' in w ? w.document : w.remove).kind === 'RuleSet');
+    const before = await allDrafts(db, { ruleSets });
     const after = new Map(before.map((d) => [keyText(keyOf(d)), d]));
     const written = new Set<string>();
     for (const w of writes) {
@@ -111,6 +114,7 @@ export function createApply({ db, signals }: Context, authorize: Authorize, chec
     const key = 'document' in one ? keyOf(one.document) : one.remove;
     const before = row && !row.deleted ? row.document : undefined;
     const after = 'document' in one ? tidy(one.document) : undefined;
+    const warnings = 'document' in one ? await checks.warnings(one.document) : [];
     const result = (action: ApplyResult['action'], version: number | null): ApplyResult => ({
       kind: key.kind,
       name: key.name,
@@ -125,6 +129,7 @@ export function createApply({ db, signals }: Context, authorize: Authorize, chec
               yamlOf(after),
               `${key.kind.toLowerCase()}/${key.tenant ?? '-'}/${key.name}`,
             ),
+      ...(warnings.length > 0 ? { warnings } : {}),
     });
     if (before && after && canonical(before) === canonical(after))
       return result('unchanged', row?.version ?? null);

@@ -10,22 +10,39 @@ const CONTEXT = 3;
 /** Past this many differing lines the middle is shown as replaced: finding the smallest diff would cost too much. */
 const MAX_EDITS = 2_000;
 
+/** Longer diffs are kept by nobody and read by nobody: they end with a line that says how much is left out. */
+export const MAX_DIFF = 256 * 1024;
+
 /** Unified diff of two texts, '' when they are the same. */
 export function unifiedDiff(before: string, after: string, name: string): string {
   if (before === after) return '';
   const edits = editScript(linesOf(before), linesOf(after));
   const out = [`--- ${before === '' ? '/dev/null' : name}`, `+++ ${after === '' ? '/dev/null' : name}`];
-  for (const [start, end] of hunks(edits)) {
+  let [at, from, to, size] = [0, 0, 0, 0];
+  const ranges = hunks(edits);
+  for (const [start, end] of ranges) {
+    for (; at < start; at++) {
+      if (edits[at]?.sign !== '+') from++;
+      if (edits[at]?.sign !== '-') to++;
+    }
     const shown = edits.slice(start, end);
     const count = (without: string) => shown.filter((e) => e.sign !== without).length;
-    const from = edits.slice(0, start).filter((e) => e.sign !== '+').length;
-    const to = edits.slice(0, start).filter((e) => e.sign !== '-').length;
     const [olds, news] = [count('+'), count('-')];
     out.push(`@@ -${olds ? from + 1 : from},${olds} +${news ? to + 1 : to},${news} @@`);
-    for (const { sign, line } of shown) out.push(sign + line);
+    for (const [i, { sign, line }] of shown.entries()) {
+      size += line.length + 2;
+      if (size > MAX_DIFF) {
+        const rest = changed(edits, start + i);
+        return `${out.join('\n')}\n\\ ${rest} more changed lines are not shown\n`;
+      }
+      out.push(sign + line);
+    }
   }
   return `${out.join('\n')}\n`;
 }
+
+const changed = (edits: readonly Edit[], from: number): number =>
+  edits.slice(from).filter(({ sign }) => sign !== ' ').length;
 
 const linesOf = (text: string): string[] => {
   if (text === '') return [];

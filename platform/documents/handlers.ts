@@ -108,6 +108,7 @@ export function documentHandlers({ db }: Context, apply: Apply): Partial<Handler
           kind,
           name: params.name,
           tenant: query.tenant,
+          version: query.version,
         });
         if (!items) throw notFound(noun, params.name);
         return { items, next: null };

@@ -75,11 +75,13 @@ export function storedView(row: DocumentRow, document: Document = row.document):
 
 /**
  * SQL condition on `documents d` for what a caller may see of a kind, with its values from `$first` on.
- * Tenants see their own, and the services and groups that are everyone's; members only the VMs they were granted.
+ * Tenants see their own, and the services, groups and rule sets that are everyone's; members only the VMs they were
+ * granted.
  */
 export function visibleSql(kind: Kind, scope: Scope, first: number): { sql: string; values: unknown[] } {
   if (scope.all) return { sql: 'true', values: [] };
   if (kind === 'Tenant') return { sql: `d.name = $${first}`, values: [scope.tenant] };
+  if (kind === 'RuleSet') return { sql: 'true', values: [] };
   if (kind === 'Group' || kind === 'Service')
     return { sql: `(d.tenant = $${first} OR d.tenant = '')`, values: [scope.tenant] };
   if (kind !== 'VM' || scope.vms === null) return { sql: `d.tenant = $${first}`, values: [scope.tenant] };

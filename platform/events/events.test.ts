@@ -4,8 +4,9 @@ import { after, before, test } from 'node:test';
 import type { ServerEvent } from '@wocloud/protocol/views.ts';
 import type { Call, RawAnswer, Scope } from '../handler.ts';
 import { PLATFORM, callOf, ofTenant, startTestFacts, until, type TestFacts } from '../testing/facts.ts';
-import { fakeFlow, fakeVm, type FakeEngine } from '../testing/fake-engine.ts';
+import { fakeEvent, fakeFlow, fakeVm, type FakeEngine } from '../testing/fake-engine.ts';
 import { LIVE_RATE } from '../flows/live.ts';
+import { LIVE_EVENTS } from '../inspection/live.ts';
 import { EventStream, MAX_QUEUED } from './stream.ts';
 
 let at: TestFacts;
@@ -67,6 +68,48 @@ test('a flow reaches a listener within 500 ms of its batch, with names and rule'
   assert.deepEqual([flow?.data.src.name, flow?.data.rule, flow?.data.dst.port], ['live', 'acme/p/r', 1]);
   await engine.settled();
   assert.equal(reader.of('flow').length, 1);
+  reader.body.destroy();
+});
+
+test('inspection events reach a listener as they come, through the filter of their own fields', async () => {
+  const vm = fakeVm({ name: 'seen', tenant: 'acme' }, '10.5.3.1');
+  engine.inventory([vm]);
+  await until(() => at.facts.directory.vm(vm.id));
+  const [alerts, theirs, flows] = [
+    await open({ topics: ['inspection'], vm: ['seen'], type: ['alert'], signature: ['!7'], q: 'scan' }),
+    await open({ topics: ['inspection'] }, ofTenant('beta')),
+    await open({ topics: ['flow'] }),
+  ];
+  engine.inspection([
+    fakeEvent({ srcVm: vm.id, title: 'ET SCAN one', dport: 1 }),
+    fakeEvent({ srcVm: vm.id, title: 'ET SCAN two', dport: 2, signature: 7 }),
+    fakeEvent({ srcVm: vm.id, type: 'dns', subject: 'scan.example', dport: 3 }),
+    fakeEvent({ title: 'ET SCAN of nobody', dport: 4 }),
+    fakeEvent({ srcVm: vm.id, title: 'else', subject: 'Scanner', dport: 5 }),
+  ]);
+  await until(() => alerts.of('inspection').length >= 2);
+  await engine.settled();
+  assert.deepEqual(
+    alerts.of('inspection').map((e) => [e.data.src.name, e.data.dst.port]),
+    [
+      ['seen', 1],
+      ['seen', 5],
+    ],
+  );
+  assert.deepEqual([theirs.events, flows.events], [[], []]);
+  for (const reader of [alerts, theirs, flows]) reader.body.destroy();
+});
+
+test('more events than anybody reads are not shown, and counted', async () => {
+  const reader = await open({ topics: ['inspection'] });
+  const rows = LIVE_EVENTS * 3;
+  engine.inspection(Array.from({ length: rows }, () => fakeEvent()));
+  await engine.settled();
+  const told = () =>
+    reader.of('inspection').length + reader.of('lost').reduce((sum, e) => sum + e.data.count, 0);
+  await until(() => told() === rows);
+  assert.ok(reader.of('inspection').length <= LIVE_EVENTS * 1.5);
+  assert.deepEqual([...new Set(reader.of('lost').map((e) => e.data.topic))], ['inspection']);
   reader.body.destroy();
 });
 

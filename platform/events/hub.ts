@@ -1,15 +1,22 @@
-// Live events for everyone who listens at this replica. Flows come straight from the links, before they are on disk;
+// Live events for everyone who listens at this replica. Records come straight from the links, before they are on disk;
 // everything else is read from the database when a signal says that it changed.
 import { TOPICS, type Publication, type ServerEvent, type VmView } from '@wocloud/protocol/views.ts';
 import { readAlert } from '../alerts/handlers.ts';
 import type { Context } from '../context.ts';
+import type { FlowBlock } from '../flows/block.ts';
 import type { FlowFilter } from '../flows/filter.ts';
-import type { Intake } from '../flows/intake.ts';
-import { LiveBudget, liveFlows } from '../flows/live.ts';
+import { LIVE_RATE, LiveBudget, liveFlows } from '../flows/live.ts';
 import { flowMatcher } from '../flows/match.ts';
 import { flowView } from '../flows/view.ts';
+import { readInstances } from '../gateways/handlers.ts';
 import type { Caller, Scope } from '../handler.ts';
 import { readHost } from '../hosts/handlers.ts';
+import type { Intake } from '../ingest/intake.ts';
+import type { InspectionBlock } from '../inspection/block.ts';
+import type { EventFilter } from '../inspection/filter.ts';
+import { LIVE_EVENTS, liveEvents } from '../inspection/live.ts';
+import { eventMatcher } from '../inspection/match.ts';
+import { eventView } from '../inspection/view.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import { visible, type Directory, type DirectoryVm } from '../vms/directory.ts';
 import { vmViews } from '../vms/view.ts';
@@ -21,9 +28,20 @@ type Topic = (typeof TOPICS)[number];
 /** A publication as a caller may see it; undefined: not theirs. */
 export type ReadPublication = (id: number, scope: Scope) => Promise<Publication | undefined>;
 
+/** What of each kind of record a reader is to get. */
+export interface RecordFilters {
+  flows: FlowFilter;
+  events: EventFilter;
+}
+
 export interface Hub {
-  /** Opens a stream of these topics; flows through the filter. */
-  open(caller: Caller, session: string | null, topics: ReadonlySet<Topic>, filter: FlowFilter): EventStream;
+  /** Opens a stream of these topics; records through their filters. */
+  open(
+    caller: Caller,
+    session: string | null,
+    topics: ReadonlySet<Topic>,
+    filters: RecordFilters,
+  ): EventStream;
   /** Ends the streams of those who may not read any more, or see something else now; done every few seconds. */
   check(): Promise<void>;
   close(): void;
@@ -34,6 +52,7 @@ interface Client {
   session: string | null;
   topics: ReadonlySet<Topic>;
   matches: ReturnType<typeof flowMatcher>;
+  matchesEvent: ReturnType<typeof eventMatcher>;
   stream: EventStream;
   standing: string | undefined;
 }
@@ -46,25 +65,37 @@ export function openHub(
   context: Context,
   deps: {
     directory: Directory;
-    intake: Intake;
+    flows: Intake<FlowBlock>;
+    inspection: Intake<InspectionBlock>;
     metrics: Metrics;
     readPublication: ReadPublication | undefined;
   },
 ): Hub {
   const { db, signals, log } = context;
-  const { directory, intake, metrics, readPublication } = deps;
+  const { directory, metrics, readPublication } = deps;
   const clients = new Set<Client>();
-  const budget = new LiveBudget();
+  const flowBudget = new LiveBudget(LIVE_RATE);
+  const eventBudget = new LiveBudget(LIVE_EVENTS);
   const listening = (topic: Topic) => [...clients].filter((c) => c.topics.has(topic));
 
-  const arrived = intake.onArrival((host, block) => {
+  const flowsArrived = deps.flows.onArrival((host, block) => {
     const readers = listening('flow');
     if (!readers.length) return;
-    const count = budget.take(block.batch.count);
+    const count = flowBudget.take(block.batch.count);
     for (const flow of liveFlows(host, block, count))
       for (const { matches, stream, caller } of readers)
         if (matches(flow)) stream.send({ topic: 'flow', data: flowView(flow, caller.scope, directory) });
     for (const { stream } of readers) stream.lose('flow', block.batch.count - count);
+  });
+  const eventsArrived = deps.inspection.onArrival((host, block) => {
+    const readers = listening('inspection');
+    if (!readers.length) return;
+    const count = eventBudget.take(block.batch.count);
+    for (const event of liveEvents(host, block, count))
+      for (const { matchesEvent, stream, caller } of readers)
+        if (matchesEvent(event))
+          stream.send({ topic: 'inspection', data: eventView(event, caller.scope, directory) });
+    for (const { stream } of readers) stream.lose('inspection', block.batch.count - count);
   });
 
   /** Collects keys for a moment, then hands them over once. */
@@ -137,14 +168,40 @@ export function openHub(
       });
   });
 
+  // Only platform roles may read gateways (authorize/), and they see all there are.
+  const tellGateways = gather<string>(async (hosts) => {
+    const readers = listening('gateway').filter(({ caller }) => caller.scope.all);
+    if (!readers.length) return;
+    const told = new Set<string>();
+    for (const data of await readInstances(db, { hosts: [...hosts] })) {
+      told.add(`${data.host} ${data.id}`);
+      for (const { stream } of readers) stream.send({ topic: 'gateway', data });
+    }
+    for (const [key, data] of goneInstances) {
+      goneInstances.delete(key);
+      if (told.has(key)) continue;
+      for (const { stream } of readers) stream.send({ topic: 'gatewayGone', data });
+    }
+  });
+  const goneInstances = new Map<string, { host: string; id: string }>();
+
   const stops = [
-    arrived,
+    flowsArrived,
+    eventsArrived,
     directory.onChange((before, after) => {
       const id = (after ?? before)?.id ?? '';
       if (clients.size && !changedVms.has(id)) changedVms.set(id, before);
       tellVms(id);
     }),
-    signals.on('host', ({ host }) => tellHosts(host)),
+    signals.on('host', ({ host }) => {
+      tellHosts(host);
+      // Whether anything is heard from a host is part of what its gateways are.
+      tellGateways(host);
+    }),
+    signals.on('gateway', ({ host, gone }) => {
+      if (clients.size) for (const id of gone) goneInstances.set(`${host} ${id}`, { host, id });
+      tellGateways(host);
+    }),
     signals.on('receipt', ({ host }) => tellHosts(host)),
     signals.on('desired', ({ host }) => tellHosts(host)),
     signals.on('alert', ({ id }) => tellAlerts(id)),
@@ -166,13 +223,14 @@ export function openHub(
   timer.unref();
 
   return {
-    open(caller, session, topics, filter) {
+    open(caller, session, topics, filters) {
       const stream = new EventStream((topic, count) => metrics.eventsLost.inc({ topic }, count));
       const client: Client = {
         caller,
         session,
         topics,
-        matches: flowMatcher(filter),
+        matches: flowMatcher(filters.flows),
+        matchesEvent: eventMatcher(filters.events),
         stream,
         standing: undefined,
       };

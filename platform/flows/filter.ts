@@ -23,10 +23,12 @@ export type Atom =
   | { is: 'network'; value: string }
   | { is: 'host'; id: string };
 
+export type AtomOf<I extends Atom['is']> = Extract<Atom, { is: I }>;
+
 /** Any of `any` (when there are some) and none of `none`. */
-export interface Condition {
-  any: readonly Atom[];
-  none: readonly Atom[];
+export interface Condition<A = Atom> {
+  any: readonly A[];
+  none: readonly A[];
 }
 
 export interface FlowFilter {
@@ -60,43 +62,50 @@ const ADDRESS = /^([0-9.]+|[0-9a-fA-F:.]*:[0-9a-fA-F:.]*)(\/\d{1,3})?$/;
 
 /** Reads a query. Throws bad-request for what cannot be read and not-found for a VM or host the caller cannot see. */
 export function flowFilter(query: FlowQuery, scope: Scope, directory: Directory, now: Date): FlowFilter {
-  const condition = (values: readonly string[] | undefined, atom: (value: string) => Atom): Condition[] => {
-    if (!values?.length) return [];
-    const any = values.filter((v) => !v.startsWith('!'));
-    const none = values.filter((v) => v.startsWith('!')).map((v) => v.slice(1));
-    return [{ any: any.map(atom), none: none.map(atom) }];
-  };
-  const micros = (text: string | undefined) =>
-    text === undefined ? undefined : instant(text, now).getTime() * 1000;
   return {
     scope,
-    since: micros(query.since),
-    until: micros(query.until),
+    since: micros(query.since, now),
+    until: micros(query.until, now),
     conditions: [
-      ...condition(query.vm, endpoint('either', scope, directory)),
-      ...condition(query.from, endpoint('src', scope, directory)),
-      ...condition(query.to, endpoint('dst', scope, directory)),
-      ...condition(query.ip, (value) => range(value, 'either')),
-      ...condition(query.port, port),
-      ...condition(query.protocol, (value) => ({ is: 'protocol', number: protocolNumber(value) })),
-      ...condition(query.verdict, (value) => ({ is: 'verdict', value })),
-      ...condition(query.staged, (value) => ({ is: 'staged', value })),
-      ...condition(query.rule, (value) => ({
+      ...condition<Atom>(query.vm, endpoint('either', scope, directory)),
+      ...condition<Atom>(query.from, endpoint('src', scope, directory)),
+      ...condition<Atom>(query.to, endpoint('dst', scope, directory)),
+      ...condition<Atom>(query.ip, (value) => range(value, 'either')),
+      ...condition<Atom>(query.port, port),
+      ...condition<Atom>(query.protocol, (value) => ({ is: 'protocol', number: protocolNumber(value) })),
+      ...condition<Atom>(query.verdict, (value) => ({ is: 'verdict', value })),
+      ...condition<Atom>(query.staged, (value) => ({ is: 'staged', value })),
+      ...condition<Atom>(query.rule, (value) => ({
         is: 'rule',
         value: value.replace(/\/\*$/, ''),
         prefix: value.split('/').length < 3 || value.endsWith('/*'),
       })),
-      ...condition(query.tenant, (value) => ({ is: 'tenant', value })),
-      ...condition(query.network, (value) => ({ is: 'network', value })),
-      ...condition(query.host, host(scope, directory)),
+      ...condition<Atom>(query.tenant, (value) => ({ is: 'tenant', value })),
+      ...condition<Atom>(query.network, (value) => ({ is: 'network', value })),
+      ...condition<Atom>(query.host, host(scope, directory)),
     ],
     byHost: (query.host?.length ?? 0) > 0,
   };
 }
 
+/** The values of one field as a condition; none when there are none. A value that starts with "!" excludes. */
+export function condition<A>(
+  values: readonly string[] | undefined,
+  atom: (value: string) => A,
+): Condition<A>[] {
+  if (!values?.length) return [];
+  const any = values.filter((v) => !v.startsWith('!'));
+  const none = values.filter((v) => v.startsWith('!')).map((v) => v.slice(1));
+  return [{ any: any.map(atom), none: none.map(atom) }];
+}
+
+/** µs since the epoch. */
+export const micros = (text: string | undefined, now: Date): number | undefined =>
+  text === undefined ? undefined : instant(text, now).getTime() * 1000;
+
 /** A VM by id or name, or an address or prefix. */
-function endpoint(side: Side, scope: Scope, directory: Directory) {
-  return (value: string): Atom => {
+export function endpoint(side: Side, scope: Scope, directory: Directory) {
+  return (value: string): AtomOf<'vm' | 'ip'> => {
     if (UUID.test(value)) {
       const vm = directory.vm(value);
       if (vm ? !visible(scope, vm) : !scope.all) throw notFound('VM', value);
@@ -109,8 +118,8 @@ function endpoint(side: Side, scope: Scope, directory: Directory) {
   };
 }
 
-function host(scope: Scope, directory: Directory) {
-  return (value: string): Atom => {
+export function host(scope: Scope, directory: Directory) {
+  return (value: string): AtomOf<'host'> => {
     for (const { id, name } of directory.hosts())
       if ((id === value || name === value) && (scope.all || hasVisibleVm(id, scope, directory)))
         return { is: 'host', id };
@@ -118,7 +127,7 @@ function host(scope: Scope, directory: Directory) {
   };
 }
 
-function hasVisibleVm(host: string, scope: Scope, directory: Directory): boolean {
+export function hasVisibleVm(host: string, scope: Scope, directory: Directory): boolean {
   for (const vm of directory.all()) if (vm.host === host && visible(scope, vm)) return true;
   return false;
 }
@@ -130,7 +139,7 @@ export function addressHex(text: string): string {
   return Buffer.from(bytes).toString('hex');
 }
 
-function range(value: string, side: Side): Atom {
+export function range(value: string, side: Side): AtomOf<'ip'> {
   let prefix: Prefix;
   try {
     prefix = parseCidr(value);
@@ -153,7 +162,7 @@ function protocolNumber(value: string): number {
 }
 
 /** `443`, `8000-8100`, `tcp/443`: the destination's port. */
-function port(value: string): Atom {
+export function port(value: string): AtomOf<'port'> {
   const parts = /^(?:([a-z0-9-]+)\/)?(\d{1,5})(?:-(\d{1,5}))?$/.exec(value);
   const low = Number(parts?.[2]);
   const high = Number(parts?.[3] ?? parts?.[2]);

@@ -305,9 +305,9 @@ test('records with a time no clock could have shown are kept, under the time the
 
 test('the list and a live stream agree on every filter and every caller', async () => {
   let block: FlowBlock | undefined;
-  const stop = at.facts.intake.onArrival((_host, arrived) => (block = arrived));
+  const stop = at.facts.flows.onArrival((_host, arrived) => (block = arrived));
   const vms = ['', web.id, db.id, other.id];
-  const rules = ['', 'acme/a/b', 'beta/c/d', '-/p/q', 'default/within'];
+  const rules = ['', 'acme/a/b', 'beta/c/d', '-/p/q', 'default/within', 'suricata/7', 'suricata/7/x'];
   const record = fc.record({
     srcVm: fc.constantFrom(...vms),
     dstVm: fc.constantFrom(...vms),
@@ -338,7 +338,7 @@ test('the list and a live stream agree on every filter and every caller', async 
       port: many('443', 'udp/53', '0-100'),
       protocol: many('tcp', 'icmp'),
       verdict: many('allowed', 'dropped'),
-      rule: many('acme/a', 'beta/c/d', '-/p'),
+      rule: many('acme/a', 'beta/c/d', '-/p', 'suricata', 'suricata/7'),
       tenant: many('acme', 'beta'),
     },
     { requiredKeys: [], noNullPrototype: true },

@@ -7,14 +7,18 @@ import type { LiveFlow } from './match.ts';
 /** Rows a second that live views are given at most: more than anybody reads. */
 export const LIVE_RATE = 5_000;
 
-/** A bucket of LIVE_RATE tokens a second. */
+/** A bucket of so many tokens a second. */
 export class LiveBudget {
-  #tokens = LIVE_RATE;
+  readonly #rate: number;
+  #tokens: number;
   #at = Date.now();
+  constructor(rate: number) {
+    this.#rate = this.#tokens = rate;
+  }
   /** How many of `wanted` rows may be shown now. */
   take(wanted: number): number {
     const now = Date.now();
-    this.#tokens = Math.min(LIVE_RATE, this.#tokens + ((now - this.#at) / 1000) * LIVE_RATE);
+    this.#tokens = Math.min(this.#rate, this.#tokens + ((now - this.#at) / 1000) * this.#rate);
     this.#at = now;
     const given = Math.min(wanted, Math.floor(this.#tokens));
     this.#tokens -= given;

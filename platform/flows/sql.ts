@@ -2,13 +2,14 @@
 import type { Scope } from '../handler.ts';
 import { literal } from '../telemetry/literal.ts';
 import type { Atom, FlowFilter, Side } from './filter.ts';
+import { SIGNATURE_RULE } from './visible.ts';
 
 /** Bounds on what one question may cost. */
 export const LIMITS =
   "max_execution_time = 20, max_memory_usage = 2000000000, max_threads = 2, timeout_overflow_mode = 'throw'";
 
-const or = (parts: readonly string[]) => (parts.length ? `(${parts.join(' OR ')})` : '0');
-const and = (parts: readonly string[]) => (parts.length ? parts.join(' AND ') : '1');
+export const or = (parts: readonly string[]) => (parts.length ? `(${parts.join(' OR ')})` : '0');
+export const and = (parts: readonly string[]) => (parts.length ? parts.join(' AND ') : '1');
 const ends = (side: Side): readonly ('src' | 'dst')[] => (side === 'either' ? ['src', 'dst'] : [side]);
 
 /** SQL: this end is the caller's (visible.ts, endIsVisible). */
@@ -24,7 +25,10 @@ export function visibleEnd(scope: Scope, end: 'src' | 'dst'): string {
 export function visibleRule(scope: Scope, column: string): string {
   if (scope.all) return '1';
   const prefixes = ['-/', 'default/', ...(scope.tenant === null ? [] : [`${scope.tenant}/`])];
-  return or(prefixes.map((p) => `startsWith(${column}, ${literal.text(p)})`));
+  return or([
+    ...prefixes.map((p) => `startsWith(${column}, ${literal.text(p)})`),
+    `match(${column}, ${literal.text(SIGNATURE_RULE)})`,
+  ]);
 }
 
 /** The conditions of a filter, its scope included. */
@@ -43,7 +47,8 @@ export function whereOf(filter: FlowFilter): string {
   ]);
 }
 
-function atomSql(atom: Atom, scope: Scope): string {
+/** SQL of one atom. */
+export function atomSql(atom: Atom, scope: Scope): string {
   switch (atom.is) {
     case 'vm':
       if (!atom.ids.length) return '0';

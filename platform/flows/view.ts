@@ -67,31 +67,45 @@ export function isoMicros(micros: number): string {
 export const flowId = (row: Pick<FlowRow, 'host' | 'flow' | 'start'>): string =>
   `${row.host.slice(0, 8)}-${BigInt(row.flow).toString(36)}-${row.start.toString(36)}`;
 
+/** One end as this caller may see it: of one that is not theirs only the address. */
+export function endView(
+  scope: Scope,
+  directory: Pick<Directory, 'vm'>,
+  { vm, tenant, ip, port }: { vm: string; tenant: string; ip: string; port: number },
+): FlowView['src'] {
+  const seen = vm !== '' && endIsVisible(scope, vm, tenant);
+  return {
+    vm: seen ? vm : null,
+    name: seen ? (directory.vm(vm)?.name ?? null) : null,
+    tenant: seen && tenant !== '' ? tenant : null,
+    ip,
+    port,
+  };
+}
+
+/** Whether a caller may know the host: platform roles, and who has a VM there among the ends they see. */
+export const hostIsVisible = (
+  scope: Scope,
+  directory: Pick<Directory, 'vm'>,
+  host: string,
+  ends: readonly FlowView['src'][],
+): boolean => scope.all || ends.some(({ vm }) => vm !== null && directory.vm(vm)?.host === host);
+
 /** The record as this caller may see it. The caller must be allowed to see the flow at all. */
 export function flowView(row: FlowRow, scope: Scope, directory: Directory): FlowView {
-  const end = (vm: string, tenant: string, ip: string, port: number) => {
-    const seen = vm !== '' && endIsVisible(scope, vm, tenant);
-    return {
-      vm: seen ? vm : null,
-      name: seen ? (directory.vm(vm)?.name ?? null) : null,
-      tenant: seen && tenant !== '' ? tenant : null,
-      ip,
-      port,
-    };
-  };
   const rule = (id: string) => (ruleIsVisible(scope, id) ? id : '');
   const [ruleOut, ruleIn] = [rule(row.ruleOut), rule(row.ruleIn)];
+  const end = (vm: string, tenant: string, ip: string, port: number) =>
+    endView(scope, directory, { vm, tenant, ip, port });
   const src = end(row.srcVm, row.srcTenant, row.src, row.sport);
   const dst = end(row.dstVm, row.dstTenant, row.dst, row.dport);
-  const hostIsTheirs =
-    scope.all || [src.vm, dst.vm].some((vm) => vm !== null && directory.vm(vm)?.host === row.host);
   return {
     id: flowId(row),
     time: isoMicros(row.time),
     kind: row.kind,
     start: isoMicros(row.start),
     end: row.end > 0 ? isoMicros(row.end) : null,
-    host: hostIsTheirs ? row.host : '',
+    host: hostIsVisible(scope, directory, row.host, [src, dst]) ? row.host : '',
     network: row.network,
     point: row.point,
     src,

@@ -10,9 +10,14 @@ export const endIsVisible = (scope: Scope, vm: string, tenant: string): boolean 
     vm !== '' &&
     (scope.vms === null || scope.vms.includes(vm)));
 
-/** Rules of everyone (`-/…`, `default/…`) and of the caller's own tenant. */
+/** What a gateway's signature refused; never a tenant's rule, which has three parts. */
+export const SIGNATURE_RULE = '^suricata(/[0-9]+)?$';
+const signatureRule = new RegExp(SIGNATURE_RULE);
+
+/** Rules of everyone (`-/…`, `default/…`, signatures) and of the caller's own tenant. */
 export const ruleIsVisible = (scope: Scope, rule: string): boolean =>
   scope.all ||
   rule.startsWith('-/') ||
   rule.startsWith('default/') ||
+  signatureRule.test(rule) ||
   (scope.tenant !== null && rule.startsWith(`${scope.tenant}/`));

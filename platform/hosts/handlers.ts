@@ -23,12 +23,13 @@ interface Row {
   counters: Record<string, number>;
   resident_bytes: number | null;
   engine: string;
+  images: string[];
 }
 
 const SELECT = `SELECT h.id, h.name, ${live('h')} AS is_live, h.since, h.last_seen, h.facts,
     (SELECT count(*) FROM vms v WHERE v.host = h.id AND v.gone_at IS NULL)::integer AS vms,
     coalesce(e.mode, 'observe') AS mode, coalesce(g.generation, 0) AS desired, h.applied_generation, h.applied_at,
-    h.error, h.counters, h.resident_bytes, h.engine
+    h.error, h.counters, h.resident_bytes, h.engine, h.images
   FROM hosts h LEFT JOIN enforcement e ON e.scope = 'host' AND e.name = h.id::text
     LEFT JOIN generations g ON g.host = h.id
   WHERE NOT h.forgotten`;
@@ -51,6 +52,7 @@ const view = (row: Row): HostView => ({
   counters: row.counters,
   residentBytes: row.resident_bytes,
   engine: row.engine,
+  images: row.images,
 });
 
 /** A host by id or name; undefined when there is none, or the caller is not one to know. */
@@ -79,6 +81,7 @@ export async function forgetHost({ db, signals }: Context, id: string): Promise<
       [id],
     );
     await db.query('DELETE FROM vm_claims WHERE host = $1', [id]);
+    await db.query('DELETE FROM gateway_instances WHERE host = $1', [id]);
     await db.query(
       `UPDATE alerts SET state = 'resolved', note = 'the host was forgotten' WHERE host = $1 AND state <> 'resolved'`,
       [id],

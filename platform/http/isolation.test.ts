@@ -5,7 +5,7 @@ import { after, before, test } from 'node:test';
 import { OPERATIONS, type Operation, type OperationId } from '@wocloud/protocol/api.ts';
 import { operationUrl } from '@wocloud/protocol/client.ts';
 import type { Document } from '@wocloud/protocol/resources/kinds.ts';
-import { fakeFlow, fakeVm, type FakeEngine } from '../testing/fake-engine.ts';
+import { fakeEvent, fakeFlow, fakeInstance, fakeVm, type FakeEngine } from '../testing/fake-engine.ts';
 import { until } from '../testing/facts.ts';
 import { codeOf, startTestPlatform, type TestPlatform, type TestUser } from '../testing/platform.ts';
 
@@ -48,6 +48,18 @@ const service = (tenant: string, name: string): Document => ({
   metadata: { name, tenant },
   spec: { ports: ['tcp/1'] },
 });
+const insertion = (tenant: string, name: string): Document => ({
+  apiVersion,
+  kind: 'Insertion',
+  metadata: { name, tenant },
+  spec: { appliesTo: { selector: 'app=web' }, mode: 'inline' },
+});
+const limit = (tenant: string, name: string): Document => ({
+  apiVersion,
+  kind: 'Limit',
+  metadata: { name, tenant },
+  spec: { appliesTo: 'all', connections: 1_000 },
+});
 
 before(async () => {
   p = await startTestPlatform();
@@ -68,13 +80,36 @@ before(async () => {
     policy('acme', `${MARK}-policy`),
     group('acme', `${MARK}-group`),
     service('acme', `${MARK}-service`),
+    insertion('acme', `${MARK}-insertion`),
+    limit('acme', `${MARK}-limit`),
   ];
   await alice.call('documents.apply', { body: { documents } });
   await alice.call('vms.update', { params: { id: hers.id }, body: { labels: { note: MARK } } });
   publication = (await alice.call('publications.create', { body: { message: MARK } })).id;
   await bob.call('documents.apply', {
-    body: { documents: [policy('globex', 'own-policy'), group('globex', 'own-group')] },
+    body: {
+      documents: [
+        policy('globex', 'own-policy'),
+        group('globex', 'own-group'),
+        insertion('globex', 'own-insertion'),
+        limit('globex', 'own-limit'),
+      ],
+    },
   });
+  // Gateways are the platform's: their names are nobody else's to know.
+  engine.gateways([fakeInstance({ id: `${MARK}-gateway/1` })], [MARK]);
+  engine.inspection([
+    fakeEvent({
+      srcVm: hers.id,
+      src: ACME_IP,
+      dst: '192.0.2.9',
+      network: 'kvm1/br1',
+      gateway: `${MARK}-gateway/1`,
+      title: MARK,
+      detail: JSON.stringify({ http: { hostname: MARK } }),
+    }),
+    fakeEvent({ srcVm: his.id, src: '10.0.0.5', dst: '192.0.2.10', network: 'kvm1/br2' }),
+  ]);
   engine.alert({
     kind: 'spoof.mac',
     key: MARK,
@@ -109,6 +144,9 @@ const KEYS = (): string[] => [
   `${MARK}-policy`,
   `${MARK}-group`,
   `${MARK}-service`,
+  `${MARK}-insertion`,
+  `${MARK}-limit`,
+  `${MARK}-gateway`,
   `${MARK}-web`,
   `${MARK}-alice`,
   hers.id,
@@ -146,6 +184,9 @@ test('the owner sees all of it, so the walk below looks for what is there', asyn
     'publications.get',
     'alerts.get',
     'flows.list',
+    'inspection.list',
+    'insertions.get',
+    'limits.list',
     'topology.get',
     'search.get',
     'users.list',
@@ -196,6 +237,14 @@ test('nor by writing to it', async () => {
     'not-found',
   );
   assert.equal(
+    await codeOf(
+      bob.call('insertions.delete', { params: { name: `${MARK}-insertion` }, query: { tenant: 'acme' } }),
+    ),
+    'not-found',
+  );
+  const theirs = { documents: [insertion('acme', 'x'), limit('acme', 'y')] };
+  assert.equal(await codeOf(bob.call('documents.apply', { body: theirs })), 'not-found');
+  assert.equal(
     await codeOf(bob.call('users.update', { params: { id: alice.id }, body: { disabled: true } })),
     'not-found',
   );
@@ -236,6 +285,10 @@ test('nor live: events of hers do not reach his stream', async () => {
   engine.flows([fakeFlow({ srcVm: hers.id, src: ACME_IP, dst: '192.0.2.9', network: 'kvm1/br1' })]);
   await alice.call('vms.update', { params: { id: hers.id }, body: { labels: { app: `${MARK}2` } } });
   await alice.call('publications.create', { body: { message: MARK } });
+  engine.gateways([fakeInstance({ id: `${MARK}-gateway/1`, state: 'degraded' })]);
+  engine.inspection([fakeEvent({ srcVm: hers.id, src: ACME_IP, dst: '192.0.2.9', title: MARK })]);
+  engine.inspection([fakeEvent({ srcVm: his.id, src: '10.0.0.5', dst: '192.0.2.45', network: 'kvm1/br2' })]);
+  await until(() => text.includes('192.0.2.45'));
   engine.flows([fakeFlow({ srcVm: his.id, src: '10.0.0.5', dst: '192.0.2.44', network: 'kvm1/br2' })]);
   await until(async () => text.includes('192.0.2.44'));
   abort.abort();

@@ -15,11 +15,15 @@ export function cursorOf(
   } catch {
     key = null;
   }
+  const fits = (value: unknown, type: 'string' | 'number') =>
+    type === 'number' ? Number.isSafeInteger(value) : typeof value === 'string';
   const valid =
-    Array.isArray(key) && key.length === types.length && types.every((type, i) => typeof key[i] === type);
+    Array.isArray(key) && key.length === types.length && types.every((type, i) => fits(key[i], type));
   if (!valid) throw new PlatformError('bad-request', 'This cursor is not one of ours; start without it.');
   return key as Key;
 }
+
+export const cursorFor = (key: Key): string => Buffer.from(JSON.stringify(key)).toString('base64url');
 
 /** A page from `limit + 1` rows. */
 export function pageOf<R, T>(
@@ -30,9 +34,6 @@ export function pageOf<R, T>(
 ): { items: T[]; next: string | null } {
   const shown = rows.slice(0, limit);
   const last = shown.at(-1);
-  const next =
-    rows.length > limit && last !== undefined
-      ? Buffer.from(JSON.stringify(key(last))).toString('base64url')
-      : null;
+  const next = rows.length > limit && last !== undefined ? cursorFor(key(last)) : null;
   return { items: shown.map(view), next };
 }

@@ -4,6 +4,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { Readable } from 'node:stream';
 import { Compile } from 'typebox/compile';
 import { KINDS } from '@wocloud/protocol/resources/kinds.ts';
+import { MAX_RULE_TEXT } from '@wocloud/protocol/resources/rule-set.ts';
 import type { Operation, OperationId } from '@wocloud/protocol/api.ts';
 import type { Session } from '@wocloud/protocol/views.ts';
 import type { AuditLog } from '../audit/log.ts';
@@ -45,9 +46,16 @@ const NOBODY: Caller = {
   scope: { all: false, tenant: null, vms: [] },
 };
 const DOCUMENT_BYTES = 8 * 1024 * 1024;
+/** A RuleSet has up to 8 MiB of rules, and JSON needs more than a byte for some of their characters. */
+const RULE_DOCUMENT_BYTES = 2 * MAX_RULE_TEXT;
 const BODY_BYTES = 256 * 1024;
 /** Document bodies are checked by the documents themselves: their errors say more. */
 const isDocumentPut = (id: string) => Object.values(KINDS).some((k) => `${k.plural}.put` === id);
+
+const bodyLimitOf = (id: string): number => {
+  if (id === 'documents.apply' || id === `${KINDS.RuleSet.plural}.put`) return RULE_DOCUMENT_BYTES;
+  return isDocumentPut(id) ? DOCUMENT_BYTES : BODY_BYTES;
+};
 
 /** Registers operation `id`. */
 export function addRoute(
@@ -156,7 +164,7 @@ export function addRoute(
   app.route({
     method: operation.method,
     url: operation.path,
-    bodyLimit: id === 'documents.apply' || isDocumentPut(id) ? DOCUMENT_BYTES : BODY_BYTES,
+    bodyLimit: bodyLimitOf(id),
     onRequest: admit,
     ...(id === 'session.create' ? { config: { rateLimit: { max: 20, timeWindow: '1 minute' } } } : {}),
     async handler(request, reply) {

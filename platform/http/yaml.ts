@@ -1,5 +1,5 @@
 // Documents may be sent as YAML: then every error also says the line.
-import { parseDocuments } from '@wocloud/protocol/documents.ts';
+import { MAX_DOCUMENT_BYTES, parseDocuments } from '@wocloud/protocol/documents.ts';
 import type { FastifyInstance } from 'fastify';
 import { PlatformError } from '../errors.ts';
 
@@ -23,7 +23,17 @@ export function acceptYaml(app: FastifyInstance): void {
   app.addContentTypeParser(
     ['application/yaml', 'application/x-yaml', 'text/yaml'],
     { parseAs: 'string' },
-    (_request, text, done) => done(null, new YamlText(text as string)),
+    (_request, text, done) => {
+      // What a text of YAML expands to costs far more than JSON of that length.
+      if (text.length <= MAX_DOCUMENT_BYTES) done(null, new YamlText(text as string));
+      else
+        done(
+          new PlatformError(
+            'too-large',
+            `YAML is taken up to ${MAX_DOCUMENT_BYTES} characters; split the file, or send it as JSON.`,
+          ),
+        );
+    },
   );
 }
 

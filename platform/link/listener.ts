@@ -119,12 +119,12 @@ export async function startListener(deps: ListenerDeps): Promise<Listener> {
     await chmod(link.socket, 0o600);
   }
 
-  const stops = [
-    deps.intake.onDurable((host, boot, sequence) => {
+  const stops = Object.values(deps.intakes).map((intake) =>
+    intake.onDurable((host, boot, sequence) => {
       const session = sessions.get(host);
-      if (session?.boot === boot) session.send({ type: 'ack', stream: 'flows', sequence });
+      if (session?.boot === boot) session.send({ type: 'ack', stream: intake.stream, sequence });
     }),
-  ];
+  );
   const beat = setInterval(() => {
     const alive = [...sessions.values()].filter((s) => s.heard && s.boot !== undefined);
     for (const session of sessions.values()) {

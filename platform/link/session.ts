@@ -3,16 +3,18 @@
 import type { KeyObject } from 'node:crypto';
 import { X509Certificate } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
-import { BatchError, decodeBatch, type Batch } from '@wocloud/protocol/columns.ts';
+import { BatchError, decodeBatch, type Batch, type StreamName } from '@wocloud/protocol/columns.ts';
 import { HEARTBEAT_SECONDS, LINK_VERSION, LINK_WINDOW, type Down, type Up } from '@wocloud/protocol/link.ts';
 import type { WebSocket } from 'ws';
 import type { Alerts } from '../alerts/store.ts';
 import type { Authority } from '../ca/authority.ts';
 import type { Context } from '../context.ts';
 import { PlatformError } from '../errors.ts';
-import type { Intake } from '../flows/intake.ts';
+import type { Gateways } from '../gateways/store.ts';
 import { renew } from '../hosts/join.ts';
 import * as hosts from '../hosts/store.ts';
+import type { Intakes } from '../ingest/intake.ts';
+import { rulesText } from '../inspection/rules-store.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import type { Directory } from '../vms/directory.ts';
 import { reportAll, reportGone, reportOne, type Outcome } from '../vms/inventory.ts';
@@ -30,11 +32,12 @@ export interface Peer {
 export interface SessionDeps {
   context: Context;
   authority: Authority;
-  intake: Intake;
+  intakes: Intakes;
   directory: Directory;
   alerts: Alerts;
   metrics: Metrics;
   plans: Plans;
+  gateways: Gateways;
   certificateDays: number;
 }
 
@@ -165,7 +168,7 @@ export class Session {
       if (!(error instanceof BatchError)) throw error;
       return this.#malformed('batch', error.message);
     }
-    const durable = this.#deps.intake.take(this.peer.host, this.#boot, batch);
+    const durable = this.#deps.intakes[batch.stream].take(this.peer.host, this.#boot, batch);
     if (durable !== undefined) this.send({ type: 'ack', stream: batch.stream, sequence: durable });
   }
 
@@ -219,6 +222,14 @@ export class Session {
         await alerts.raise({ ...message.alert, vm: own ? vm : null, host });
         return;
       }
+      case 'gateways':
+        return this.#deps.gateways.report(this.peer, message);
+      case 'rulesWanted': {
+        const text = await rulesText(context.db, message.digest);
+        // Not known: newer ones are on their way, or there are none any more. The plan will say.
+        if (text !== undefined) this.send({ type: 'rules', digest: message.digest, text });
+        return;
+      }
       case 'renew': {
         const made = await this.#renew(message.csr);
         if (made) this.send({ type: 'certificate', ...made });
@@ -228,7 +239,7 @@ export class Session {
   }
 
   async #hello(message: Extract<Up, { type: 'hello' }>): Promise<void> {
-    const { context, intake, plans } = this.#deps;
+    const { context, intakes, plans } = this.#deps;
     const { host } = this.peer;
     if (message.version !== LINK_VERSION) {
       this.send({
@@ -238,11 +249,13 @@ export class Session {
       });
       return this.#end(1002, 'version');
     }
-    const durable = await intake.open(host, message.boot);
+    const durable: [StreamName, number][] = [];
+    for (const intake of Object.values(intakes))
+      durable.push([intake.stream, await intake.open(host, message.boot)]);
     this.#boot = message.boot;
     this.#since = await hosts.linkUp(context, host, message);
     this.send({ type: 'welcome', host, time: Date.now() * 1000 });
-    if (durable > 0) this.send({ type: 'ack', stream: 'flows', sequence: durable });
+    for (const [stream, sequence] of durable) if (sequence > 0) this.send({ type: 'ack', stream, sequence });
     this.#intent ??= new Intent(host, plans, (down) => this.send(down));
     if (this.#closed) this.#intent.close();
     else this.#intent.full();

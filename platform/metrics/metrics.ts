@@ -25,6 +25,24 @@ export function createMetrics() {
     flowsRefused: counter('flow_records_refused_total', 'Flow records that the store refused for good'),
     flowsForeign: counter('flow_records_foreign_total', 'Ends of flows named as VMs of another host'),
     flowsClocked: counter('flow_records_clocked_total', 'Flow records with a time no clock could have shown'),
+    inspectionReceived: counter('inspection_events_received_total', 'Inspection events that arrived'),
+    inspectionStored: counter('inspection_events_stored_total', 'Inspection events on disk'),
+    inspectionRefused: counter(
+      'inspection_events_refused_total',
+      'Inspection events that the store refused for good',
+    ),
+    inspectionForeign: counter(
+      'inspection_events_foreign_total',
+      'Ends of inspection events named as VMs of another host',
+    ),
+    inspectionClocked: counter(
+      'inspection_events_clocked_total',
+      'Inspection events with a time no clock could have shown',
+    ),
+    gatewayNotesSkipped: counter(
+      'gateway_notes_skipped_total',
+      'Changes of gateways beyond what one host may write to the audit log',
+    ),
     nicsDropped: counter(
       'nics_dropped_total',
       'NICs left out because their VM has another with the same MAC',

@@ -10,7 +10,13 @@ import { visible, type Directory } from '../vms/directory.ts';
 
 const MAX_HITS = 50;
 const PER_KIND = 10;
-const DOCUMENTS: readonly Kind[] = ['Tenant', 'Group', 'Service', 'Policy', 'Network'];
+const DOCUMENTS: readonly Kind[] = [
+  ...(['Tenant', 'Group', 'Service', 'Policy', 'Network'] as const),
+  ...(['Insertion', 'Limit', 'RuleSet', 'Gateway'] as const),
+];
+/** A rule set is too long to be read at every key that is pressed. */
+const descriptionOf = (kind: Kind): string =>
+  kind === 'RuleSet' ? 'NULL::text' : "d.document #>> '{spec,description}'";
 
 export function searchHandlers(
   { db }: Context,
@@ -37,9 +43,9 @@ export function searchHandlers(
         continue;
       const seen = visibleSql(kind, caller.scope, 3);
       const rows = await db.query<{ uid: string; name: string; tenant: string; description: string | null }>(
-        `SELECT d.uid, d.name, d.tenant, d.document #>> '{spec,description}' AS description FROM documents d
+        `SELECT d.uid, d.name, d.tenant, ${descriptionOf(kind)} AS description FROM documents d
          WHERE d.kind = $1 AND NOT d.deleted AND ${seen.sql}
-           AND (strpos(d.name, $2) > 0 OR strpos(lower(coalesce(d.document #>> '{spec,description}', '')), $2) > 0)
+           AND (strpos(d.name, $2) > 0 OR strpos(lower(coalesce(${descriptionOf(kind)}, '')), $2) > 0)
          ORDER BY length(d.name), d.name LIMIT ${PER_KIND}`,
         [kind, q, ...seen.values],
       );

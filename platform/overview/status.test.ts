@@ -150,6 +150,36 @@ test('a trace names the rule, the policy and why; of a NIC that cannot be guarde
   );
   const dropped = await trace('192.0.2.1', 'web-1', 'tcp/22');
   assert.deepEqual([dropped.verdict, dropped.rule], ['dropped', 'default/ingress']);
+  const insertion = (failure: 'open' | 'closed') => ({
+    apiVersion: 'wocloud/v1',
+    kind: 'Insertion',
+    metadata: { name: 'web', tenant: 'acme' },
+    spec: { appliesTo: { selector: 'app=web' }, mode: 'inline', failure },
+  });
+  const insert = async (failure: 'open' | 'closed') => {
+    await auditor.call('documents.apply', { body: { documents: [insertion(failure)] } });
+    await auditor.call('publications.create', { body: {} });
+  };
+  await insert('closed');
+  const inspected = await trace('192.0.2.1', 'web-1');
+  assert.deepEqual(
+    inspected.steps.slice(1).map((s) => [s.where, s.vm, s.rule, s.policy, s.action, s.why]),
+    [
+      [
+        'gateway',
+        null,
+        'acme/web',
+        null,
+        'inspect',
+        'it passes through the gateway; while none works, it is dropped',
+      ],
+    ],
+  );
+  assert.equal(inspected.verdict, 'allowed');
+  const unseen = await trace('web-1', 'host', 'icmp');
+  assert.deepEqual([unseen.verdict, unseen.steps.at(-1)?.action], ['dropped', 'drop']);
+  assert.match(unseen.why, /acme\/web wants it inspected or not at all.*: the host itself is an end/);
+  await insert('open');
   assert.equal((await trace('web-1', 'host', 'icmp')).verdict, 'allowed');
   assert.equal((await trace('web-1', 'direct')).verdict, 'unprotected');
   await assert.rejects(trace('web-2', 'web-1'), /Did you mean web-1\?/);

@@ -26,7 +26,7 @@ export function statusHandlers(
     async 'status.get'({ caller: { scope }, signal }) {
       const vms = countVms(directory(), scope);
       const shown = hostsOf(scope);
-      const [hosts, alerts, policies, [last], flows, lost] = await Promise.all([
+      const [hosts, alerts, policies, [last], flows, lost, gateways] = await Promise.all([
         db.one<Overview['hosts']>(
           `SELECT count(*)::integer AS total, count(*) FILTER (WHERE ${live('h')})::integer AS connected,
              count(*) FILTER (WHERE coalesce(g.generation, 0) > h.applied_generation)::integer AS behind
@@ -47,12 +47,16 @@ export function statusHandlers(
           return { lastMinute: 0, dropped: 0 };
         }),
         scope.all
-          ? db.one<{ lost: number }>('SELECT coalesce(sum(lost), 0)::float8 AS lost FROM streams')
+          ? db.one<{ lost: number }>(
+              "SELECT coalesce(sum(lost), 0)::float8 AS lost FROM streams WHERE stream = 'flows'",
+            )
           : undefined,
+        scope.all ? countGateways() : undefined,
       ]);
       const counts = {
         vms,
         hosts: hosts ?? { total: 0, connected: 0, behind: 0 },
+        ...(gateways ? { gateways } : {}),
         alerts,
         flows: { ...flows, lost: lost?.lost ?? 0 },
         policies: policies ?? { total: 0, unpublished: 0 },
@@ -61,6 +65,14 @@ export function statusHandlers(
       return { ...say(counts, now()), ...counts };
     },
   };
+
+  /** Of a host that is silent nothing is known: that is said of the host. */
+  function countGateways(): Promise<Overview['gateways']> {
+    return db.one(
+      `SELECT count(*)::integer AS total, count(*) FILTER (WHERE g.report ->> 'state' = 'failed')::integer AS failed
+       FROM gateway_instances g JOIN hosts h ON h.id = g.host WHERE NOT h.forgotten AND ${live('h')}`,
+    );
+  }
 
   async function countAlerts(scope: Scope): Promise<Overview['alerts']> {
     const known = directory();
@@ -86,7 +98,10 @@ function countVms(directory: Directory, scope: Scope): Overview['vms'] {
   return counts;
 }
 
-type Counts = Pick<Overview, 'vms' | 'hosts' | 'alerts' | 'flows' | 'policies' | 'lastPublication'>;
+type Counts = Pick<
+  Overview,
+  'vms' | 'hosts' | 'gateways' | 'alerts' | 'flows' | 'policies' | 'lastPublication'
+>;
 type Said = Record<'en' | 'zh-CN', string>;
 
 const many = (n: number, one: string, more = `${one}s`) => `${n} ${n === 1 ? one : more}`;
@@ -139,7 +154,8 @@ function protection({ vms, hosts, lastPublication: last }: Counts, now: Date): S
 }
 
 /** What needs a person, the worst first. */
-function troubles({ vms, hosts, alerts }: Counts): Said[] {
+function troubles({ vms, hosts, gateways, alerts }: Counts): Said[] {
+  const failed = gateways?.failed ?? 0;
   const silent = hosts.total - hosts.connected;
   const rest = alerts.open - alerts.critical;
   const found: [number, string, string][] = [
@@ -150,6 +166,7 @@ function troubles({ vms, hosts, alerts }: Counts): Said[] {
     ],
     [silent, `${many(silent, 'host')} not connected`, `${silent} 台宿主机未连接`],
     [hosts.behind, `${many(hosts.behind, 'host')} behind the plan`, `${hosts.behind} 台宿主机落后于期望状态`],
+    [failed, `${many(failed, 'gateway')} failed`, `${failed} 个安全网关故障`],
     [vms.unprotected, `${many(vms.unprotected, 'VM')} unprotected`, `${vms.unprotected} 台虚拟机未防护`],
     [
       rest,

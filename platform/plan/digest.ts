@@ -12,8 +12,10 @@ const partDigest = (part: object): string => {
   return digest;
 };
 
-export function stateDigest({ networks, nics, chains, sets }: DesiredState): string {
+export function stateDigest(state: DesiredState): string {
+  const { networks, nics, chains, sets, insertions, gateways, rules } = state;
   const hash = createHash('sha256');
-  for (const part of [networks, nics, chains, sets]) hash.update(part.map(partDigest).join(',')).update('\n');
+  for (const part of [networks, nics, chains, sets, insertions, gateways, rules])
+    hash.update(part.map(partDigest).join(',')).update('\n');
   return hash.digest('hex');
 }

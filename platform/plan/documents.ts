@@ -1,6 +1,8 @@
 // Documents in force, followed: only those whose version changed are read again, and unchanged ones stay the same
 // objects, which is what makes planning incremental.
+import type { Gateway } from '@wocloud/protocol/resources/gateway.ts';
 import type { Document, Kind } from '@wocloud/protocol/resources/kinds.ts';
+import type { RuleSet } from '@wocloud/protocol/resources/rule-set.ts';
 import type { Documents } from '@wocloud/policy/model.ts';
 import type { Database } from '../database/database.ts';
 import { policyDocuments } from '../documents/references.ts';
@@ -13,7 +15,9 @@ interface Held {
 
 export class InForce {
   #held = new Map<string, Held>();
-  policy: Documents = { tenants: [], groups: [], services: [], policies: [] };
+  policy: Documents = policyDocuments([]);
+  ruleSets: RuleSet[] = [];
+  gateways: Gateway[] = [];
   vms = new VmDocuments([]);
   networks = new NetworkNames([]);
 
@@ -45,6 +49,8 @@ export class InForce {
     this.#held = next;
     const documents = [...next.values()].map((h) => h.document);
     this.policy = policyDocuments(documents);
+    this.ruleSets = documents.filter((d) => d.kind === 'RuleSet');
+    this.gateways = documents.filter((d) => d.kind === 'Gateway');
     if (changed.has('VM'))
       this.vms = new VmDocuments(
         documents

@@ -1,10 +1,14 @@
 // From what the database says to what the planner takes: each VM with its tenant, labels, mode, networks and
 // addresses; each host with its guardable networks. Follows changes; asks for nothing it was not told of.
-import type { DesiredNetwork } from '@wocloud/protocol/desired.ts';
+import type { DesiredGateway, DesiredNetwork } from '@wocloud/protocol/desired.ts';
+import type { Gateway } from '@wocloud/protocol/resources/gateway.ts';
+import type { Kind } from '@wocloud/protocol/resources/kinds.ts';
 import type { InventoryVm } from '@wocloud/policy/model.ts';
 import { Planner } from '@wocloud/policy/plan.ts';
 import type { Database } from '../database/database.ts';
 import { Enforcement, readEnforcement } from '../enforcement/mode.ts';
+import { compose } from '../inspection/compose.ts';
+import { storeRules } from '../inspection/rules-store.ts';
 import { effective } from '../vms/effective.ts';
 import { Addresses, type NicAddresses } from './addresses.ts';
 import { InForce } from './documents.ts';
@@ -13,6 +17,9 @@ import { Zones } from './zones.ts';
 
 /** As long as the wire takes. */
 const MAX_NETWORK_ID = 128;
+
+/** Kinds the planner takes as they are. */
+const POLICY_KINDS: readonly Kind[] = ['Tenant', 'Group', 'Service', 'Policy', 'Insertion', 'Limit'];
 
 /** What may have changed since the last look. */
 export interface Pending {
@@ -41,6 +48,7 @@ export class PlanWorld {
   readonly #seen = new Map<string, Seen>();
   readonly #vmsOfHost = new Map<string, Set<string>>();
   readonly #networks = new Map<string, string>();
+  readonly #gateways = new Map<string, string>();
   #hosts = new Map<string, PlanHost>();
   #enforcement = new Enforcement([]);
 
@@ -62,13 +70,15 @@ export class PlanWorld {
   async update(pending: Pending, lead: boolean): Promise<void> {
     if (!lead) await this.remember();
     let all = pending.vms === 'all';
-    if (pending.hosts || all) all = (await this.#updateHosts()) || all;
+    const hosts = pending.hosts || all;
+    if (hosts) all = (await this.#updateHosts()) || all;
     if (pending.documents) {
       const kinds = await this.#inForce.refresh(this.#db);
       if (kinds.has('VM') || kinds.has('Network')) all = true;
-      if (['Tenant', 'Group', 'Service', 'Policy'].some((k) => kinds.has(k as 'Tenant')))
-        this.planner.setDocuments(this.#inForce.policy);
+      if (POLICY_KINDS.some((kind) => kinds.has(kind))) this.planner.setDocuments(this.#inForce.policy);
+      if (kinds.has('RuleSet')) await this.#updateRules(lead);
     }
+    if (pending.documents || hosts) this.#updateGateways();
     if (pending.enforcement) {
       this.#enforcement = await readEnforcement(this.#db);
       all = true;
@@ -88,10 +98,30 @@ export class PlanWorld {
       if (!rows.some((row) => row.id === id)) {
         this.planner.removeHost(id);
         this.#networks.delete(id);
+        this.#gateways.delete(id);
       }
     this.#hosts = new Map(rows.map((row) => [row.id, row]));
     for (const { id } of rows) if (!this.#networks.has(id)) this.#setNetworks(id, []);
     return before !== rows.map((h) => `${h.id} ${h.name}`).join();
+  }
+
+  /** Before a host hears of rules they are stored, so that it gets them when it asks. */
+  async #updateRules(lead: boolean): Promise<void> {
+    const composed = compose(this.#inForce.ruleSets);
+    if (composed && lead) await storeRules(this.#db, composed);
+    this.planner.setRules(composed?.digest ?? null);
+  }
+
+  /** Gateway documents name hosts as people do. */
+  #updateGateways(): void {
+    const byHost = Map.groupBy(this.#inForce.gateways, (gateway) => gateway.spec.host);
+    for (const { id, name } of this.#hosts.values()) {
+      const gateways = [...(byHost.get(name) ?? []), ...(byHost.get(id) ?? [])].map(desiredGateway);
+      const text = JSON.stringify(gateways);
+      if ((this.#gateways.get(id) ?? '[]') === text) continue;
+      this.#gateways.set(id, text);
+      this.planner.setGateways(id, gateways);
+    }
   }
 
   async #updateVms(ids: readonly string[] | null, lead: boolean): Promise<void> {
@@ -188,3 +218,12 @@ export class PlanWorld {
     this.planner.setHostNetworks(host, networks);
   }
 }
+
+const desiredGateway = ({ metadata, spec }: Gateway): DesiredGateway => ({
+  id: metadata.name,
+  form: spec.form ?? 'vm',
+  instances: spec.instances ?? 1,
+  vcpus: spec.vcpus ?? 1,
+  memoryMiB: spec.memoryMiB ?? 768,
+  image: spec.image ?? null,
+});

@@ -82,7 +82,8 @@ export async function findProblems(
 ): Promise<ProblemDetail[]> {
   const inForce = await db.query<{ uid: string; document: Document }>(
     `SELECT d.uid, v.document FROM documents d JOIN document_versions v ON v.uid = d.uid AND v.version = d.published
-     WHERE v.document IS NOT NULL`,
+     WHERE v.document IS NOT NULL AND ($1 OR d.kind <> 'RuleSet')`,
+    [changes.some((c) => c.kind === 'RuleSet')],
   );
   const after = new Map(inForce.map((d) => [d.uid, d.document]));
   const changed = new Set<string>();

@@ -89,6 +89,22 @@ export class LowColumn {
   }
 }
 
+/** A String column whose rows name entries of a batch's string table; each entry is encoded once. */
+export class TextColumn {
+  readonly #table: readonly string[];
+  readonly #encoded: (Uint8Array | undefined)[] = [];
+  readonly #parts: Uint8Array[] = [];
+  constructor(table: readonly string[]) {
+    this.#table = table;
+  }
+  add(index: number): void {
+    this.#parts.push((this.#encoded[index] ??= text(this.#table[index] ?? '')));
+  }
+  data(): Uint8Array[] {
+    return this.#parts;
+  }
+}
+
 /** A dictionary column with the same value in every row. */
 export function constant(rows: number, value: string): Uint8Array[] {
   const column = new LowColumn(rows);

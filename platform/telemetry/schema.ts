@@ -1,6 +1,7 @@
 // Tables of the telemetry store, as numbered steps that run once. The same SQL for one machine and for a cluster; only
 // the table engine differs.
 import { FLOW_KINDS, POINTS, STAGED_VERDICTS, VERDICTS } from '@wocloud/protocol/flow.ts';
+import { EVENT_ACTIONS, EVENT_TYPES } from '@wocloud/protocol/inspection.ts';
 
 /** Statements to the store; making its tables takes no more. */
 export interface Statements {
@@ -52,6 +53,43 @@ export const FLOW_TABLE = {
   sequence: 'UInt64',
 } as const;
 
+/**
+ * Columns of `inspection`: an event (protocol/inspection.ts) as its host saw it, the tenants of both ends as ingest
+ * knew them, and which row of which batch it was, which makes it one of a kind.
+ */
+export const INSPECTION_TABLE = {
+  time: MICROS,
+  host: LOW,
+  type: wordsType(EVENT_TYPES),
+  gateway: LOW,
+  network: LOW,
+  srcVm: LOW,
+  dstVm: LOW,
+  srcTenant: LOW,
+  dstTenant: LOW,
+  src: 'IPv6',
+  dst: 'IPv6',
+  protocol: 'UInt8',
+  sport: 'UInt16',
+  dport: 'UInt16',
+  flow: 'UInt64',
+  application: LOW,
+  action: wordsType(EVENT_ACTIONS),
+  signature: 'UInt32',
+  title: LOW,
+  category: LOW,
+  priority: 'UInt8',
+  technique: LOW,
+  subject: 'String',
+  detail: 'String',
+  boot: LOW,
+  sequence: 'UInt64',
+  row: 'UInt32',
+} as const;
+
+/** Tables of records, each a stream of the link, whose rows are dropped when they are older than the retention. */
+const RECORDS = ['flows', 'inspection'] as const;
+
 interface Options {
   replicated: boolean;
   retentionDays: number;
@@ -61,9 +99,7 @@ const steps: ((o: Options) => string[])[] = [
   ({ replicated, retentionDays }) => [
     // By start, so that all records of a flow lie together and the newest flows are read backwards from the end.
     `CREATE TABLE IF NOT EXISTS flows (
-       ${Object.entries(FLOW_TABLE)
-         .map(([name, type]) => `${name} ${type}`)
-         .join(', ')},
+       ${columnsSql(FLOW_TABLE)},
        ingested DateTime('UTC') DEFAULT now('UTC'),
        INDEX times time TYPE minmax GRANULARITY 1,
        INDEX arrivals ingested TYPE minmax GRANULARITY 1,
@@ -78,7 +114,31 @@ const steps: ((o: Options) => string[])[] = [
      SETTINGS ttl_only_drop_parts = 1, fsync_after_insert = 1, fsync_part_directory = 1,
        ${replicated ? 'replicated_deduplication_window' : 'non_replicated_deduplication_window'} = 10000`,
   ],
+  ({ replicated, retentionDays }) => [
+    `CREATE TABLE IF NOT EXISTS inspection (
+       ${columnsSql({ ...INSPECTION_TABLE, detail: 'String CODEC(ZSTD(3))' })},
+       ingested DateTime('UTC') DEFAULT now('UTC'),
+       INDEX arrivals ingested TYPE minmax GRANULARITY 1,
+       INDEX types type TYPE set(32) GRANULARITY 1,
+       INDEX signatures signature TYPE bloom_filter(0.01) GRANULARITY 1,
+       INDEX flowIds flow TYPE bloom_filter(0.01) GRANULARITY 1,
+       INDEX sources srcVm TYPE bloom_filter(0.01) GRANULARITY 1,
+       INDEX destinations dstVm TYPE bloom_filter(0.01) GRANULARITY 1,
+       INDEX sourceAddresses src TYPE bloom_filter(0.01) GRANULARITY 1,
+       INDEX destinationAddresses dst TYPE bloom_filter(0.01) GRANULARITY 1
+     ) ENGINE = ${replicated ? 'ReplicatedMergeTree' : 'MergeTree'}
+     PARTITION BY toDate(time)
+     ORDER BY (time, host, sequence, row)
+     TTL toDateTime(time) + INTERVAL ${Math.trunc(retentionDays)} DAY
+     SETTINGS ttl_only_drop_parts = 1, fsync_after_insert = 1, fsync_part_directory = 1,
+       ${replicated ? 'replicated_deduplication_window' : 'non_replicated_deduplication_window'} = 10000`,
+  ],
 ];
+
+const columnsSql = (columns: Readonly<Record<string, string>>): string =>
+  Object.entries(columns)
+    .map(([name, type]) => `${name} ${type}`)
+    .join(', ');
 
 /** Runs the steps that have not run, then sets the retention that is wished for now. */
 export async function migrateTelemetry(telemetry: Statements, options: Options): Promise<void> {
@@ -92,7 +152,8 @@ export async function migrateTelemetry(telemetry: Statements, options: Options):
     for (const sql of step(options)) await telemetry.command(sql);
     await telemetry.command(`INSERT INTO schema_steps (step) VALUES (${i + 1})`);
   }
-  await telemetry.command(
-    `ALTER TABLE flows MODIFY TTL toDateTime(time) + INTERVAL ${Math.trunc(options.retentionDays)} DAY SETTINGS materialize_ttl_after_modify = 0`,
-  );
+  for (const table of RECORDS)
+    await telemetry.command(
+      `ALTER TABLE ${table} MODIFY TTL toDateTime(time) + INTERVAL ${Math.trunc(options.retentionDays)} DAY SETTINGS materialize_ttl_after_modify = 0`,
+    );
 }

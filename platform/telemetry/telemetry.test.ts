@@ -5,8 +5,8 @@ import { decodeBatch, encodeBatch } from '@wocloud/protocol/columns.ts';
 import { startTestFacts, until, type TestFacts } from '../testing/facts.ts';
 import { fakeFlow } from '../testing/fake-engine.ts';
 import { BLOCK_COLUMNS, flowBlock } from '../flows/block.ts';
-import { FlowWriter, type Pending } from '../flows/writer.ts';
-import type { Identify } from '../flows/identify.ts';
+import type { Identify } from '../ingest/identify.ts';
+import { Writer, type Pending } from '../ingest/writer.ts';
 import { PlatformError } from '../errors.ts';
 
 let at: TestFacts;
@@ -68,13 +68,15 @@ test('an insert whose fate is unknown is looked up: present days are not inserte
   const { telemetry } = at.facts;
   const inserted: number[] = [];
   let failures = 1;
-  const writer = new FlowWriter({
+  const writer = new Writer({
+    table: 'flows',
+    columns: BLOCK_COLUMNS,
     telemetry: {
       ...telemetry,
       // Half of the first insert (one day of two) happens, then the store is gone.
       async insert(table, columns, blocks, token) {
         if (failures-- > 0) {
-          const { selectRows } = await import('../flows/select.ts');
+          const { selectRows } = await import('../ingest/select.ts');
           const half = flowBlock(selectRows(batch, Uint8Array.of(1, 0)), { host, boot: 'b', now }, NOBODY);
           await telemetry.insert(table, BLOCK_COLUMNS, [half.bytes], 'half');
           throw new PlatformError('unavailable', 'gone');
@@ -88,7 +90,7 @@ test('an insert whose fate is unknown is looked up: present days are not inserte
     refused: () => assert.fail('refused'),
     inserted: () => undefined,
   });
-  const { selectRows, dayOf } = await import('../flows/select.ts');
+  const { selectRows, dayOf } = await import('../ingest/select.ts');
   const pending: Pending = {
     host,
     boot: 'b',

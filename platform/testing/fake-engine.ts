@@ -4,8 +4,9 @@ import { createPrivateKey, randomUUID, sign, webcrypto, X509Certificate, createH
 import { EventEmitter, once } from 'node:events';
 import { request } from 'node:https';
 import * as x509 from '@peculiar/x509';
-import { encodeBatch } from '@wocloud/protocol/columns.ts';
+import { encodeBatch, type StreamName } from '@wocloud/protocol/columns.ts';
 import type { FlowRecord } from '@wocloud/protocol/flow.ts';
+import type { InspectionEvent } from '@wocloud/protocol/inspection.ts';
 import {
   JOIN_PATH,
   LINK_PATH,
@@ -19,6 +20,7 @@ import {
 import {
   receiptText,
   type EngineAlert,
+  type GatewayReport,
   type HostFacts,
   type ObservedVm,
   type Receipt,
@@ -107,6 +109,14 @@ export const FACTS: HostFacts = {
 
 type Events = { down: [Down]; ack: [number]; close: [number, string] };
 
+/** Where one stream of the engine is. */
+interface Sending {
+  sequence: number;
+  acked: number;
+  unacked: Map<number, Uint8Array>;
+}
+const nothingSent = (): Sending => ({ sequence: 0, acked: 0, unacked: new Map() });
+
 /** One engine's link. Batches are kept until acknowledged and sent again by `reconnect`. */
 export class FakeEngine extends EventEmitter<Events> {
   readonly identity: Identity;
@@ -114,9 +124,7 @@ export class FakeEngine extends EventEmitter<Events> {
   readonly boot = randomUUID();
   /** Everything that came down, acknowledgments excepted. */
   readonly received: Down[] = [];
-  acked = 0;
-  #sequence = 0;
-  readonly #unacked = new Map<number, Uint8Array>();
+  readonly #streams: Record<StreamName, Sending> = { flows: nothingSent(), inspection: nothingSent() };
   #ws: WebSocket | undefined;
 
   constructor(port: number, identity: Identity) {
@@ -149,9 +157,10 @@ export class FakeEngine extends EventEmitter<Events> {
     ws.on('message', (data: Buffer) => {
       const message = JSON.parse(data.toString()) as Down;
       if (message.type === 'ack') {
-        this.acked = Math.max(this.acked, message.sequence);
-        for (const sequence of this.#unacked.keys())
-          if (sequence <= message.sequence) this.#unacked.delete(sequence);
+        const stream = this.#streams[message.stream as StreamName];
+        stream.acked = Math.max(stream.acked, message.sequence);
+        for (const sequence of stream.unacked.keys())
+          if (sequence <= message.sequence) stream.unacked.delete(sequence);
         this.emit('ack', message.sequence);
       } else this.received.push(message);
       this.emit('down', message);
@@ -208,26 +217,48 @@ export class FakeEngine extends EventEmitter<Events> {
     this.send({ type: 'receipt', receipt: { ...receipt, signature } });
   }
 
+  /** Says which gateway instances there are, and which images. */
+  gateways(gateways: readonly GatewayReport[], images: readonly string[] = []): void {
+    this.send({ type: 'gateways', gateways, images });
+  }
+
   /** Sends records as the next batch; returns its number. */
   flows(rows: readonly FlowRecord[], lost = 0): number {
-    const sequence = ++this.#sequence;
-    this.batch(sequence, encodeBatch('flows', rows as never[], { sequence, lost }));
+    return this.#next('flows', rows, lost);
+  }
+  /** Sends inspection events as the next batch; returns its number. */
+  inspection(events: readonly InspectionEvent[], lost = 0): number {
+    return this.#next('inspection', events, lost);
+  }
+  #next(stream: StreamName, rows: readonly object[], lost: number): number {
+    const sequence = this.#streams[stream].sequence + 1;
+    this.batch(sequence, encodeBatch(stream, rows as never[], { sequence, lost }), stream);
     return sequence;
   }
   /** Sends an encoded batch. */
-  batch(sequence: number, frame: Uint8Array): void {
-    this.#sequence = sequence;
-    this.#unacked.set(sequence, frame);
+  batch(sequence: number, frame: Uint8Array, stream: StreamName = 'flows'): void {
+    this.#streams[stream].sequence = sequence;
+    this.#streams[stream].unacked.set(sequence, frame);
     this.#ws?.send(frame);
   }
+  /** Of flows. */
+  get acked(): number {
+    return this.#streams.flows.acked;
+  }
+  /** Batches of flows. */
   get unacked(): number {
-    return this.#unacked.size;
+    return this.#streams.flows.unacked.size;
   }
 
-  /** Waits until a batch is acknowledged. */
-  async settled(sequence = this.#sequence, ms = 20_000): Promise<void> {
+  /** Waits until a batch is acknowledged; without a number, until everything sent is. */
+  async settled(sequence?: number, ms = 20_000, stream?: StreamName): Promise<void> {
     const signal = AbortSignal.timeout(ms);
-    while (this.acked < sequence) await once(this, 'ack', { signal });
+    const { flows, inspection } = this.#streams;
+    const done = () =>
+      sequence === undefined
+        ? [flows, inspection].every((s) => s.acked >= s.sequence)
+        : this.#streams[stream ?? 'flows'].acked >= sequence;
+    while (!done()) await once(this, 'ack', { signal });
   }
 
   /** The next message of this type. */
@@ -243,7 +274,8 @@ export class FakeEngine extends EventEmitter<Events> {
   async reconnect(): Promise<void> {
     await this.connect();
     await this.hello();
-    for (const frame of this.#unacked.values()) this.#ws?.send(frame);
+    for (const { unacked } of Object.values(this.#streams))
+      for (const frame of unacked.values()) this.#ws?.send(frame);
   }
 
   /** Cuts the connection without a word. */
@@ -323,6 +355,57 @@ export function fakeFlow(parts: Partial<FlowRecord> = {}): FlowRecord {
     ruleIn: '',
     stagedVerdict: 'none',
     stagedRule: '',
+    ...parts,
+  };
+}
+
+/** An alert about TLS traffic unless `parts` say otherwise. */
+export function fakeEvent(parts: Partial<InspectionEvent> = {}): InspectionEvent {
+  return {
+    time: Date.now() * 1000,
+    type: 'alert',
+    gateway: 'edge/1',
+    network: 'kvm1/br0',
+    srcVm: '',
+    dstVm: '',
+    src: '10.0.0.1',
+    dst: '10.0.0.2',
+    protocol: 6,
+    sport: 40_000,
+    dport: 443,
+    flow: 1n,
+    application: 'tls',
+    action: 'allowed',
+    signature: 2_001_234,
+    title: 'ET TEST Something',
+    category: 'Misc activity',
+    priority: 3,
+    technique: '',
+    subject: '',
+    detail: '{}',
+    ...parts,
+  };
+}
+
+/** An instance that works unless `parts` say otherwise. */
+export function fakeInstance(parts: Partial<GatewayReport> = {}): GatewayReport {
+  const id = parts.id ?? 'edge/1';
+  return {
+    id,
+    gateway: id.split('/')[0] ?? '',
+    form: 'vm',
+    state: 'working',
+    reason: '',
+    since: Date.now() * 1000,
+    image: '0123456789abcdef',
+    suricata: '7.0.10',
+    rules: '',
+    loaded: 0,
+    refused: 0,
+    rulesError: '',
+    latencyMicros: 80,
+    residentKiB: 200_000,
+    counters: { packets: 0, dropped: 0 },
     ...parts,
   };
 }

@@ -1,5 +1,8 @@
 // The test platform as a program: the whole platform on throw-away stores, and an engine that reports VMs, applies what
-// is desired, and reports a connection for each line it is told: `connect <from> <to> <port> <verdict> [rule]`.
+// is desired, and reports what it is told, a line each:
+//   connect <from> <to> <port> <verdict> [rule]     a connection, or a refused packet
+//   alert <from> <to> <port> <sid> <title…>         a signature that matched
+//   gateway <gateway>/<number> <state> [reason…]    the one gateway instance there is
 // Prints {"url", "user", "password"} once it serves; ends with its standard input.
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -7,7 +10,8 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { VERDICTS, type FlowRecord, type Verdict } from '@wocloud/protocol/flow.ts';
 import type { Down } from '@wocloud/protocol/link.ts';
-import type { ObservedVm } from '@wocloud/protocol/reports.ts';
+import { INSTANCE_STATES, type ObservedVm } from '@wocloud/protocol/reports.ts';
+import { fakeEvent, fakeInstance } from './fake-engine.ts';
 import { startTestPlatform } from './platform.ts';
 
 const NAMES = ['web-1', 'web-2', 'app-1', 'db-1', 'mallory'];
@@ -40,6 +44,12 @@ function observed(name: string, i: number): ObservedVm {
   };
 }
 
+const end = (name: string) => {
+  const vm = VMS.find((v) => v.name === name);
+  if (!vm) throw new Error(`${name} is none of ${NAMES.join(', ')}`);
+  return { vm: vm.id, ip: vm.nics[0]?.addresses[0]?.ip ?? '' };
+};
+
 /** A connection (or a refused packet) that begins now. */
 function flow(
   serial: number,
@@ -49,11 +59,6 @@ function flow(
   verdict: Verdict,
   rule: string,
 ): FlowRecord {
-  const end = (name: string) => {
-    const vm = VMS.find((v) => v.name === name);
-    if (!vm) throw new Error(`${name} is none of ${NAMES.join(', ')}`);
-    return { vm: vm.id, ip: vm.nics[0]?.addresses[0]?.ip ?? '' };
-  };
   const now = Date.now() * 1000;
   const refused = verdict === 'dropped' || verdict === 'rejected';
   return {
@@ -99,14 +104,38 @@ console.log(JSON.stringify({ url: platform.url, user: 'admin', password }));
 
 let serial = 0;
 for await (const line of createInterface({ input: process.stdin })) {
-  const [command, from = '', to = '', port, word, rule = ''] = line.trim().split(/\s+/);
-  const verdict = VERDICTS.find((v) => v === word);
-  if (command !== 'connect' || !verdict) {
-    console.error(`not understood: ${line}`);
-    continue;
-  }
-  serial += 1;
-  engine.flows([flow(serial, from, to, Number(port), verdict, rule)]);
+  const [command, ...words] = line.trim().split(/\s+/);
+  if (!tell(command, words)) console.error(`not understood: ${line}`);
 }
 await platform.close();
 await rm(dir, { recursive: true, force: true });
+
+function tell(command: string | undefined, words: readonly string[]): boolean {
+  const [first = '', second = '', third = '', fourth = '', ...rest] = words;
+  serial += 1;
+  switch (command) {
+    case 'connect': {
+      const verdict = VERDICTS.find((v) => v === fourth);
+      if (!verdict) return false;
+      engine.flows([flow(serial, first, second, Number(third), verdict, rest[0] ?? '')]);
+      return true;
+    }
+    case 'alert': {
+      const [from, to] = [end(first), end(second)];
+      const ends = { srcVm: from.vm, dstVm: to.vm, src: from.ip, dst: to.ip, dport: Number(third) };
+      const signature = Number(fourth);
+      engine.inspection([
+        fakeEvent({ ...ends, flow: BigInt(serial), signature, title: rest.join(' '), priority: 1 }),
+      ]);
+      return true;
+    }
+    case 'gateway': {
+      const state = INSTANCE_STATES.find((s) => s === second);
+      if (!state) return false;
+      engine.gateways([fakeInstance({ id: first, state, reason: words.slice(2).join(' ') })]);
+      return true;
+    }
+    default:
+      return false;
+  }
+}

@@ -3,6 +3,7 @@ import type { Static } from 'typebox';
 import type { Trace, TraceStep } from '@wocloud/protocol/views.ts';
 import { decide, type Decision, type Packet } from '@wocloud/policy/decide.ts';
 import { PolicyError } from '@wocloud/policy/errors.ts';
+import type { Inspection } from '@wocloud/policy/inspection.ts';
 import type { World } from '@wocloud/policy/model.ts';
 import { ServiceIndex } from '@wocloud/policy/rules.ts';
 import { PlatformError } from '../errors.ts';
@@ -146,6 +147,7 @@ function answerOf(
         why: side.note,
       });
   }
+  if (decision.inspection) steps.push(inspectionStep(decision.inspection, hidden, policyOf, tiers));
   const decider = decision.ruleIn || decision.ruleOut;
   const rule = hidden(decider);
   const policy = policyOf(rule);
@@ -153,7 +155,7 @@ function answerOf(
     verdict: decision.verdict,
     rule,
     policy,
-    why: reason(decision, decider, rule),
+    why: reason(decision, decider, rule, hidden),
     steps,
     staged:
       decision.stagedVerdict === 'none'
@@ -162,8 +164,56 @@ function answerOf(
   };
 }
 
-function reason({ verdict, src, dst, steps }: Decision, decider: string, rule: string): string {
+const OBSTACLES: Record<NonNullable<Inspection['obstacle']>, string> = {
+  host: 'the host itself is an end',
+  routed: 'it is routed beyond the host',
+  mac: 'two NICs of the host have the same MAC address',
+};
+/** Nothing sees it, and unseen it must not pass. */
+const isRefused = ({ mode, failure, obstacle }: Inspection): boolean =>
+  obstacle !== null && mode === 'inline' && failure === 'closed';
+
+/** The way through (or past) the gateway, after both ends have let it pass. */
+function inspectionStep(
+  inspection: Inspection,
+  hidden: (rule: string) => string,
+  policyOf: (rule: string) => string | null,
+  tiers: ReadonlyMap<string, string>,
+): Step {
+  const { mode, failure, by, obstacle } = inspection;
+  const rule = hidden(by);
+  // An insertion is named by its tenant and name, a rule by that of its policy as well.
+  const policy = rule.split('/').length > 2 ? policyOf(rule) : null;
+  const without = failure === 'closed' ? 'it is dropped' : 'it passes uninspected';
+  const why = obstacle
+    ? `no gateway can see it, because ${OBSTACLES[obstacle]}; ${mode === 'mirror' ? 'it passes' : without}`
+    : mode === 'mirror'
+      ? 'the gateway gets a copy'
+      : `it passes through the gateway; while none works, ${without}`;
+  return {
+    where: 'gateway',
+    direction: 'in',
+    vm: null,
+    rule,
+    policy,
+    tier: (policy && tiers.get(policy)) ?? null,
+    action: isRefused(inspection) ? 'drop' : mode === 'mirror' ? 'mirror' : 'inspect',
+    staged: false,
+    why: rule === '' ? `${why}; as the other end wants it` : why,
+  };
+}
+
+function reason(
+  { verdict, src, dst, steps, inspection }: Decision,
+  decider: string,
+  rule: string,
+  hidden: (rule: string) => string,
+): string {
   const between = `${src} to ${dst}`;
+  if (inspection?.obstacle && isRefused(inspection)) {
+    const whose = hidden(inspection.by) || 'the other end';
+    return `${between}: dropped, because ${whose} wants it inspected or not at all, and no gateway can see it: ${OBSTACLES[inspection.obstacle]}.`;
+  }
   if (verdict === 'observed') return `${between}: neither end is enforced; it passes and is seen.`;
   if (decider === '') return `${between}: ${steps.find((s) => s.note)?.note ?? 'nothing refuses it'}.`;
   if (rule === '') return `${between}: ${verdict} at the other end, by a rule that is not yours.`;

@@ -6,7 +6,6 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { PlatformError } from '../errors.ts';
 import type { Telemetry } from '../telemetry/store.ts';
 import { literal } from '../telemetry/literal.ts';
-import { BLOCK_COLUMNS } from './block.ts';
 
 export interface Pending {
   host: string;
@@ -22,6 +21,9 @@ export interface Pending {
 export interface WriterOptions {
   telemetry: Telemetry;
   log: Logger;
+  /** Where the blocks go, and the columns they have. */
+  table: string;
+  columns: readonly string[];
   /** Called in order for each batch that is on disk. */
   durable(batch: Pending): void;
   /** Called when the store refuses a batch for good: its records are lost. */
@@ -38,7 +40,7 @@ const GROUP_BATCHES = 512;
 const RETRY_MS = 200;
 const NOTHING: ReadonlySet<string> = new Set();
 
-export class FlowWriter {
+export class Writer {
   readonly #options: WriterOptions;
   #queue: Pending[] = [];
   #queuedRows = 0;
@@ -100,13 +102,13 @@ export class FlowWriter {
 
   /** Inserts a group and reports each batch; returns early only when closing. */
   async #insert(group: readonly Pending[]): Promise<void> {
-    const { telemetry, log, durable, refused, inserted } = this.#options;
+    const { telemetry, log, table, columns, durable, refused, inserted } = this.#options;
     const started = Date.now();
     let present = new Map(group.map((b) => [b, b.present]));
     for (let attempt = 0; ; attempt++) {
       const blocks = group.map((b) => b.block(present.get(b) ?? NOTHING)).filter((block) => block.length > 0);
       try {
-        if (blocks.length) await telemetry.insert('flows', BLOCK_COLUMNS, blocks, token(group, attempt));
+        if (blocks.length) await telemetry.insert(table, columns, blocks, token(table, group, attempt));
         inserted(
           group.reduce((sum, b) => sum + b.rows, 0),
           Date.now() - started,
@@ -116,8 +118,8 @@ export class FlowWriter {
       } catch (error) {
         const away = error instanceof PlatformError && error.code === 'unavailable';
         log.warn(
-          { err: error, batches: group.length, attempt },
-          'flow records could not be stored; trying again',
+          { err: error, table, batches: group.length, attempt },
+          'records could not be stored; trying again',
         );
         if (!away && group.length > 1) {
           // One of them is what the store does not take: find it.
@@ -142,7 +144,7 @@ export class FlowWriter {
     while (!this.#closed) {
       await delay(RETRY_MS);
       try {
-        const found = await daysPresent(this.#options.telemetry, group, since);
+        const found = await daysPresent(this.#options.telemetry, this.#options.table, group, since);
         return new Map(
           group.map((b) => [b, new Set([...b.present, ...(found.get(keyOf(b)) ?? [])])] as const),
         );
@@ -157,8 +159,8 @@ export class FlowWriter {
 const keyOf = (b: Pick<Pending, 'host' | 'boot' | 'sequence'>) => `${b.host}/${b.boot}/${b.sequence}`;
 
 /** A retry after an unknown fate must not be taken for the insert that may not have happened. */
-function token(group: readonly Pending[], attempt: number): string {
-  const all = group.map((b) => `flows/${keyOf(b)}`).join(' ');
+function token(table: string, group: readonly Pending[], attempt: number): string {
+  const all = group.map((b) => `${table}/${keyOf(b)}`).join(' ');
   const name = group.length === 1 ? all : createHash('sha256').update(all).digest('hex');
   return attempt === 0 ? name : `${name}/${attempt}/${Date.now()}`;
 }
@@ -166,6 +168,7 @@ function token(group: readonly Pending[], attempt: number): string {
 /** Days of each batch that the store has, by `host/boot/sequence`. A day of an insert is there whole or not at all. */
 export async function daysPresent(
   telemetry: Telemetry,
+  table: string,
   batches: readonly Pick<Pending, 'host' | 'boot' | 'sequence'>[],
   sinceMs: number,
 ): Promise<Map<string, Set<string>>> {
@@ -173,7 +176,7 @@ export async function daysPresent(
     (b) => `(${literal.text(b.host)}, ${literal.text(b.boot)}, ${literal.integer(b.sequence)})`,
   );
   const rows = await telemetry.rows<{ host: string; boot: string; sequence: number; day: string }>(
-    `SELECT host, boot, sequence, toString(toDate(time)) AS day FROM flows
+    `SELECT host, boot, sequence, toString(toDate(time)) AS day FROM ${table}
      WHERE ingested >= ${literal.seconds(sinceMs - 60_000)} AND (host, boot, sequence) IN (${keys.join(', ')})
      GROUP BY host, boot, sequence, day`,
   );

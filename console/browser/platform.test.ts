@@ -85,6 +85,35 @@ test('a tenant and a policy are made in the editor, published, and proven by a r
   await panel.getByText('published', { exact: true }).waitFor();
 });
 
+test('a file of rules becomes a rule set, one that Suricata would refuse is told by its line', async () => {
+  const rule = 'alert tcp any any -> any any (msg:"ET TEST"; sid:9100001; rev:1;)';
+  const upload = async (name: string, text: string) => {
+    await goTo(page, '/rule-sets');
+    await settled(page, 'Rule sets');
+    await page
+      .getByTestId('rules-file')
+      .setInputFiles({ name, mimeType: 'text/plain', buffer: Buffer.from(text) });
+    await page.waitForURL(/rule-sets\/new/);
+    await page.getByRole('button', { name: 'Save draft' }).click();
+  };
+  await upload('broken.rules', `${rule}\nalert tcp any any -> any any (msg:"no number";)\n`);
+  await page
+    .locator('.failure')
+    .getByText(/line 2/)
+    .first()
+    .waitFor();
+  await upload('good.rules', `${rule}\n`);
+  await page.waitForURL(/rule-sets\/-\/good/);
+  await page.getByTestId('rules-summary').getByText('rules on: 1').waitFor();
+});
+
+test('an insertion is made, and says that it fits no VM', async () => {
+  await goTo(page, '/insertions/new?tenant=new-tenant');
+  await page.getByRole('button', { name: 'Save draft' }).click();
+  await page.waitForURL(/\/insertions\/new-tenant\/new-insertion/);
+  await page.getByText('It applies to no VM now').waitFor();
+});
+
 test('what the platform refuses is shown with its place in the document', async () => {
   await goTo(page, '/policies/new?tenant=nobody');
   await page.getByRole('button', { name: 'Save draft' }).click();
@@ -116,6 +145,12 @@ test('every screen stands before the real platform without a violation or a comp
     '/hosts',
     '/policies',
     '/groups',
+    '/inspection',
+    '/gateways',
+    '/gateways?tab=declared',
+    '/insertions',
+    '/rule-sets',
+    '/limits',
     '/publications',
     '/alerts',
     '/users',

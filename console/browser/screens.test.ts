@@ -16,6 +16,14 @@ const SCREENS: [path: string, en: string, zh: string][] = [
   ['/', 'Overview', '总览'],
   ['/topology', 'Topology', '拓扑'],
   ['/flows', 'Flows', '流量'],
+  ['/inspection', 'Inspection', '检测事件'],
+  ['/gateways', 'Gateways', '安全网关'],
+  ['/gateways?tab=declared', 'Gateways', '安全网关'],
+  ['/insertions', 'Insertions', '引流'],
+  ['/insertions/acme/web', 'web', 'web'],
+  ['/rule-sets', 'Rule sets', '规则集'],
+  ['/rule-sets/-/et-open?sid=2034647', 'et-open', 'et-open'],
+  ['/limits', 'Limits', '限额'],
   ['/alerts?state=all', 'Alerts', '告警'],
   ['/trace', 'Trace', '路径追踪'],
   ['/policies', 'Policies', '策略'],
@@ -31,6 +39,7 @@ const SCREENS: [path: string, en: string, zh: string][] = [
   ['/audit', 'Audit', '审计'],
   ['/tokens', 'API tokens', 'API 令牌'],
   ['/policies/new', 'New policy', '新建策略'],
+  ['/gateways/new', 'New gateway', '新建安全网关'],
   ['/nowhere', 'Not here', '不存在'],
 ];
 
@@ -72,6 +81,9 @@ const COMMANDS = [
   '/trace?src=web-1&dst=db-1&service=tcp/5432',
   '/vms?panel=vm:web-1',
   '/flows?panel=rule:acme/web/https-in',
+  '/flows?panel=rule:suricata/2034647',
+  '/inspection?q=type:alert -port:22 vm:web-1&text=log4j rce',
+  '/gateways?host=kvm-1',
 ];
 
 test('every command that the console shows is one that the client takes', async () => {

@@ -1,5 +1,5 @@
 // Every address of the console. Screens load when first visited; an unknown address is a plain 404.
-import { KINDS } from '@wocloud/protocol/resources/kinds.ts';
+import { KINDS, type Kind } from '@wocloud/protocol/resources/kinds.ts';
 import { createBrowserRouter, type RouteObject } from 'react-router';
 import { SessionGate } from './session/session.tsx';
 import { Crashed } from './shell/Crashed.tsx';
@@ -12,6 +12,9 @@ const screen = (path: string, load: () => Promise<Module>): RouteObject => ({
   lazy: async () => ({ Component: (await load()).default }),
   errorElement: <Crashed />,
 });
+
+/** A VM's settings are made where the VM is. */
+const KINDS_MADE_HERE = (Object.keys(KINDS) as Kind[]).filter((kind) => kind !== 'VM');
 
 export const router = createBrowserRouter([
   {
@@ -43,12 +46,18 @@ export const router = createBrowserRouter([
       screen('networks', () => import('./networks/NetworksScreen.tsx')),
       screen('tenants', () => import('./tenants/TenantsScreen.tsx')),
       screen('tenants/:tenant/:name', () => import('./tenants/TenantPage.tsx')),
-      ...(['Group', 'Service', 'Network'] as const).map((kind) =>
+      screen('inspection', () => import('./inspection/InspectionScreen.tsx')),
+      screen('gateways', () => import('./gateways/GatewaysScreen.tsx')),
+      screen('insertions', () => import('./insertions/InsertionsScreen.tsx')),
+      screen('insertions/:tenant/:name', () => import('./insertions/InsertionPage.tsx')),
+      screen('rule-sets', () => import('./rule-sets/RuleSetsScreen.tsx')),
+      screen('limits', () => import('./limits/LimitsScreen.tsx')),
+      ...(['Group', 'Service', 'Network', 'Gateway', 'RuleSet', 'Limit'] as const).map((kind) =>
         screen(`${KINDS[kind].plural}/:tenant/:name`, async () => ({
           default: (await import('./documents/pages.tsx')).documentPage(kind),
         })),
       ),
-      ...(['Policy', 'Group', 'Service', 'Network', 'Tenant'] as const).map((kind) =>
+      ...KINDS_MADE_HERE.map((kind) =>
         screen(`${KINDS[kind].plural}/new`, async () => ({
           default: (await import('./documents/pages.tsx')).newDocument(kind),
         })),

@@ -4,10 +4,11 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { readFile } from 'node:fs/promises';
 import { extname, join, normalize } from 'node:path';
 import { OPERATIONS, type Operation } from '@wocloud/protocol/api.ts';
-import type { FlowQuery } from '@wocloud/protocol/api.ts';
+import type { FlowQuery, InspectionQuery } from '@wocloud/protocol/api.ts';
 import type { User } from '@wocloud/protocol/views.ts';
 import { Value } from 'typebox/value';
-import { ANSWERS, Refusal, sessionOf } from './fixture/answers.ts';
+import { ANSWERS, sessionOf } from './fixture/answers.ts';
+import { Refusal } from './fixture/refusal.ts';
 import { World } from './fixture/world.ts';
 
 /** The same policy the platform sends, so that what it would refuse fails here too. */
@@ -182,7 +183,7 @@ function userOf(world: World, request: IncomingMessage): User | undefined {
 function stream(
   world: World,
   streams: Streams,
-  query: FlowQuery & { topics?: string[] },
+  query: FlowQuery & InspectionQuery & { topics?: string[] },
   response: ServerResponse,
 ): void {
   if (!streams.up) throw new Refusal(503, 'unavailable', 'No events now.');

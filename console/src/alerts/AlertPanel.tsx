@@ -5,8 +5,6 @@ import { ALERT_STATES, type Alert } from '@wocloud/protocol/views.ts';
 import { useState } from 'react';
 import { Link } from 'react-router';
 import { useAct, useCall } from '../api/calls.ts';
-import { readRule } from '../flows/ends.ts';
-import { RuleName } from '../flows/FlowPanel.tsx';
 import { count } from '../format/bytes.ts';
 import { useWords } from '../i18n/language.ts';
 import { Facts, Section } from '../panel/Facts.tsx';
@@ -18,7 +16,8 @@ import { useMay } from '../session/session.tsx';
 import { StateWord } from '../state/StateWord.tsx';
 import { Age } from '../time/Age.tsx';
 import { fixedRange } from '../time/range.ts';
-import { alertAdvice, alertTitle } from './titles.ts';
+import { Evidence } from './Evidence.tsx';
+import { alertAdvice, alertTitle, instanceOf } from './titles.ts';
 
 export default function AlertPanel({ id }: { id: string }) {
   const { t } = useWords();
@@ -31,6 +30,13 @@ export default function AlertPanel({ id }: { id: string }) {
 const AROUND_MS = 300_000;
 const VERBS = { open: 'reopen', acknowledged: 'acknowledge', resolved: 'resolve' } as const;
 const COMMANDS = { open: 'reopen', acknowledged: 'ack', resolved: 'resolve' } as const;
+
+/** The events that made it: of its signature, at its VM. */
+const eventFilter = ({ evidence, vmName }: Alert) =>
+  [
+    typeof evidence['signature'] === 'number' ? `signature:${evidence['signature']}` : 'type:alert',
+    ...(vmName ? [`vm:${vmName}`] : []),
+  ].join(' ');
 
 function Shown({ of: alert }: { of: Alert }) {
   const { t, language } = useWords();
@@ -103,7 +109,7 @@ function Shown({ of: alert }: { of: Alert }) {
         </Section>
       ) : null}
       <Section title={t('alerts.evidence')}>
-        <Evidence of={alert.evidence} />
+        <Evidence of={alert} />
         {alert.vm && may('flow.read') ? (
           <Link
             to={address('/flows', {
@@ -115,50 +121,24 @@ function Shown({ of: alert }: { of: Alert }) {
             {t('alerts.flows')}
           </Link>
         ) : null}
+        {alert.kind.startsWith('gateway.') && instanceOf(alert) && may('gateway.read') ? (
+          <Link to={address('/gateways', { q: instanceOf(alert) })}>{t('alerts.gateway')}</Link>
+        ) : null}
+        {alert.kind === 'inspection.alert' && may('inspection.read') ? (
+          <Link
+            to={address('/inspection', {
+              q: eventFilter(alert),
+              since: around.since,
+              until: around.until,
+            })}
+          >
+            {t('alerts.events')}
+          </Link>
+        ) : null}
       </Section>
       <Cli
         command={`wocloud alerts ${COMMANDS[alert.state === 'open' ? 'acknowledged' : 'open']} ${alert.id}`}
       />
     </>
-  );
-}
-
-/** Evidence that people know by a name; the rest keeps the name it was reported by. */
-const EVIDENCE = [
-  'nic',
-  'tap',
-  'bytes',
-  'ownMac',
-  'message',
-  'protocol',
-  'claimedIp',
-  'claimedMac',
-  'etherType',
-  'sourceMac',
-  'sourcePort',
-  'destination',
-  'destinationMac',
-  'destinationPort',
-  'ownAddresses',
-  'target',
-  'reason',
-] as const;
-
-function Evidence({ of }: { of: Alert['evidence'] }) {
-  const { t } = useWords();
-  const entries = Object.entries(of);
-  if (entries.length === 0) return <p className="subtle">{t('alerts.noEvidence')}</p>;
-  return (
-    <Facts
-      of={entries.map(([name, value]) => {
-        const text = typeof value === 'object' ? JSON.stringify(value) : String(value);
-        const isRule = name === 'rule' && readRule(text);
-        const label = EVIDENCE.find((key) => key === name);
-        return [
-          label ? t(`alerts.ev_${label}`) : name,
-          isRule ? <RuleName id={text} /> : <span className="mono">{text}</span>,
-        ] as const;
-      })}
-    />
   );
 }

@@ -13,7 +13,7 @@ import { Empty } from '../screen/Answers.tsx';
 import { quoted } from '../screen/quoted.ts';
 import { Screen } from '../screen/Screen.tsx';
 import { StateWord } from '../state/StateWord.tsx';
-import type { Column } from '../table/DataTable.tsx';
+import type { Column } from '../table/table.ts';
 import { ListTable } from '../table/ListTable.tsx';
 import { Age } from '../time/Age.tsx';
 import { alertTitle } from './titles.ts';

@@ -30,7 +30,35 @@ const SENT: Record<string, (a: Told) => string> = {
   'spoof.route': (a) => `从另一网络的地址发送报文（${said(a, 'claimedIp')}）`,
 };
 
+/** A gateway instance is named in the title alone: `Gateway edge/1 on kvm-1 …`. */
+export const instanceOf = (a: Pick<Alert, 'title'>) => /^Gateway (\S+) /.exec(a.title)?.[1] ?? null;
+const because = (a: Told) => {
+  const { reason } = a.evidence;
+  return typeof reason === 'string' && reason ? `：${reason}` : '';
+};
+const to = (a: Told) => {
+  const { evidence: e } = a;
+  const address = e['destination'] ?? e['dst'] ?? e['target'];
+  const port = e['destinationPort'] ?? e['port'];
+  return typeof address !== 'string'
+    ? ''
+    : typeof port === 'number'
+      ? ` ${address} 的 ${port} 端口`
+      : ` ${address} `;
+};
+
 const TITLES: Record<string, (a: Told) => string> = {
+  // A rule's message is its author's own words.
+  'inspection.alert': (a) =>
+    `${a.evidence['action'] === 'blocked' ? '安全网关已阻断' : '安全网关检测到'}：${a.title}`,
+  'gateway.failed': (a) => `宿主机 ${a.hostName ?? '?'} 的安全网关 ${instanceOf(a) ?? '?'} 故障${because(a)}`,
+  'gateway.degraded': (a) =>
+    `宿主机 ${a.hostName ?? '?'} 的安全网关 ${instanceOf(a) ?? '?'} 降级${because(a)}`,
+  'gateway.rules': (a) => `宿主机 ${a.hostName ?? '?'} 的安全网关 ${instanceOf(a) ?? '?'} 未接受最新规则`,
+  'syn.flood': (a) =>
+    `${a.vmName ? `虚拟机 ${a.vmName} ` : ''}向${to(a) || '同一目的'}发起 SYN 洪泛，超出部分被拒绝`,
+  'limit.connections': (a) => `虚拟机 ${a.vmName ?? '?'} 的并发连接数达到限额，新连接被拒绝`,
+  'limit.rate': (a) => `虚拟机 ${a.vmName ?? '?'} 新建连接的速率达到限额，超出部分被拒绝`,
   'spoof.theft': (a) => `有设备冒用${a.vmName ? `虚拟机 ${a.vmName}` : '受保护虚拟机'}的 MAC 地址`,
   'firewall.drift': () => '有人改动了该宿主机的防火墙规则或内核开关，已恢复',
   'firewall.refused': () => '该宿主机的内核拒绝了期望的规则',
@@ -80,6 +108,36 @@ const ADVICE: readonly (readonly [kind: string, en: string, zh: string])[] = [
     'records.lost',
     'More came than could be kept. See the counters of the host; enforcement is not touched.',
     '上报超过了可保存的数量。请查看该宿主机的计数器；防护不受影响。',
+  ],
+  [
+    'inspection.alert',
+    'See what the gateway saw, and the flow. If it is a false alarm, disable the signature in its rule set; if it is real and was only seen, let the rule drop.',
+    '请查看网关检测到的内容和对应流量。若为误报，可在规则集中停用该特征；若属实且仅被检测到，可将该规则改为阻断。',
+  ],
+  [
+    'gateway.failed',
+    'What is inspected inline and open passes uninspected, what is closed is dropped, unless another instance works. It is started again by itself; see its reason and its host.',
+    '若没有其他正常实例：故障放行的串接流量不经检测直接通过，故障阻断的流量被丢弃。实例会自动重启；请查看其原因和所在宿主机。',
+  ],
+  [
+    'gateway.degraded',
+    'Traffic goes on, but either it is not looked at or nothing is heard of what was seen. See the reason.',
+    '流量仍在转发，但可能未被检测，或检测结果没有上报。请查看原因。',
+  ],
+  [
+    'gateway.rules',
+    'The rules before stand on. Read the error, mend or disable that rule in its rule set, and publish.',
+    '之前的规则继续生效。请阅读错误信息，在规则集中修正或停用该规则，然后发布。',
+  ],
+  [
+    'syn.flood',
+    'What is over the limit is refused. Ask whoever runs the VM; where so many connections are right, raise synsPerSecond in a limit.',
+    '超出限额的连接请求被拒绝。请联系其使用者；若属正常业务，请在限额中提高 synsPerSecond。',
+  ],
+  [
+    'limit.',
+    'What this VM opens beyond its limit is refused; what is open goes on. Ask whoever runs it, or raise its limit.',
+    '该虚拟机超出限额的新连接会被拒绝，已有连接不受影响。请联系其使用者，或提高其限额。',
   ],
   [
     'vm.',

@@ -12,7 +12,7 @@ import { Empty, Failure, Loading } from '../screen/Answers.tsx';
 import { Screen } from '../screen/Screen.tsx';
 import { StateWord } from '../state/StateWord.tsx';
 import { ColumnChooser, useColumns } from '../table/ColumnChooser.tsx';
-import type { Column } from '../table/DataTable.tsx';
+import type { Column } from '../table/table.ts';
 import { ListTable } from '../table/ListTable.tsx';
 import { Clock } from '../time/Age.tsx';
 import { rangeQuery } from '../time/range.ts';

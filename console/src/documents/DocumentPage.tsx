@@ -70,6 +70,7 @@ function Page({ kind, stored, extra, actions }: Props & { stored: Stored }) {
     setDraft((d) => ({ text: saved, base: metadata.version, saved, revision: d.revision + 1 }));
   if (!dirty && metadata.version !== draft.base) takeTheirs();
   const setText = (text: string) => setDraft((d) => ({ ...d, text }));
+  const replaceText = (text: string) => setDraft((d) => ({ ...d, text, revision: d.revision + 1 }));
   const own = extra?.(stored) ?? [];
   const writes = may(`${kind.toLowerCase()}.write`);
   const tabs = [
@@ -83,6 +84,7 @@ function Page({ kind, stored, extra, actions }: Props & { stored: Stored }) {
           stored={stored}
           draft={draft}
           setText={setText}
+          replaceText={replaceText}
           readOnly={!writes}
           onSaved={(text, version) => setDraft((d) => ({ ...d, base: version, saved: text }))}
           onTakeTheirs={takeTheirs}
@@ -103,7 +105,7 @@ function Page({ kind, stored, extra, actions }: Props & { stored: Stored }) {
           stored={stored}
           text={draft.text}
           onTake={(text) => {
-            setDraft((d) => ({ ...d, text, revision: d.revision + 1 }));
+            replaceText(text);
             change({ tab: 'document' });
           }}
         />

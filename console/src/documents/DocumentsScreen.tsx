@@ -2,7 +2,7 @@
 import { Button } from '@patternfly/react-core';
 import { KINDS, type Kind } from '@wocloud/protocol/resources/kinds.ts';
 import type { Stored } from '@wocloud/protocol/views.ts';
-import { useMemo } from 'react';
+import { useMemo, type ReactNode } from 'react';
 import { Link, useNavigate } from 'react-router';
 import { usePages } from '../api/calls.ts';
 import { Choice } from '../filter/Choice.tsx';
@@ -14,20 +14,38 @@ import { Empty } from '../screen/Answers.tsx';
 import { Screen } from '../screen/Screen.tsx';
 import { useMay } from '../session/session.tsx';
 import { ColumnChooser, useColumns } from '../table/ColumnChooser.tsx';
-import type { Column } from '../table/DataTable.tsx';
+import type { Column } from '../table/table.ts';
 import { ListTable } from '../table/ListTable.tsx';
 import { documentColumns, documentPath } from './describe.tsx';
 
-type Room = 'policies' | 'groups' | 'services' | 'tenants' | 'networks';
+type Room =
+  | 'policies'
+  | 'groups'
+  | 'services'
+  | 'tenants'
+  | 'networks'
+  | 'gateways'
+  | 'insertions'
+  | 'ruleSets'
+  | 'limits';
 interface Props {
   kind: Kind;
   room: Room;
   own: readonly Column<Stored>[];
   /** A row opens in this panel instead of on its page. */
   panel?: ObjectKind;
+  /** What an empty list says, where the room has another for itself. */
+  empty?: readonly [title: Key, body: Key];
+  /** The ways to its neighbours, before the filters. */
+  tabs?: ReactNode;
+  /** More ways to make one. */
+  actions?: ReactNode;
+  /** What is to be said above the list. */
+  notice?: ReactNode;
 }
 
-export function DocumentsScreen({ kind, room, own, panel }: Props) {
+export function DocumentsScreen(props: Props) {
+  const { kind, room, own, panel, empty, tabs, actions, notice } = props;
   const { t } = useWords();
   const may = useMay();
   const navigate = useNavigate();
@@ -70,11 +88,13 @@ export function DocumentsScreen({ kind, room, own, panel }: Props) {
       actions={
         <>
           <ColumnChooser columns={columns} shown={shown} choose={choose} />
+          {writes ? actions : null}
           {writes ? create : null}
         </>
       }
       toolbar={
         <>
+          {tabs}
           <Find
             value={q}
             label={t('documents.find')}
@@ -94,6 +114,7 @@ export function DocumentsScreen({ kind, room, own, panel }: Props) {
         </>
       }
     >
+      {notice}
       <ListTable
         label={title}
         columns={columns}
@@ -119,11 +140,11 @@ export function DocumentsScreen({ kind, room, own, panel }: Props) {
             </Empty>
           ) : (
             <Empty
-              title={t(`${room}.empty` as Key)}
+              title={t(empty?.[0] ?? (`${room}.empty` as Key))}
               cli={`wocloud apply -f ${kind.toLowerCase()}.yaml`}
               action={writes ? create : undefined}
             >
-              {t(`${room}.emptyBody` as Key)}
+              {t(empty?.[1] ?? (`${room}.emptyBody` as Key))}
             </Empty>
           )
         }

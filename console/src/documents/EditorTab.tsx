@@ -12,6 +12,8 @@ import { useWords } from '../i18n/language.ts';
 import { useAddress, useChange } from '../screen/address.ts';
 import { Failure, Loading } from '../screen/Answers.tsx';
 import { Cli } from '../screen/Cli.tsx';
+import { RulesFile } from '../rule-sets/RulesFile.tsx';
+import { completed } from './text.ts';
 import { useNames } from './useNames.ts';
 import './documents.css';
 
@@ -30,12 +32,21 @@ interface Props {
   stored: Stored | null;
   draft: Draft;
   setText: (text: string) => void;
+  /** Takes a text that did not come from the editor into it. */
+  replaceText: (text: string) => void;
   readOnly?: boolean;
   onSaved: (text: string, version: number, document: Document) => void;
   onTakeTheirs?: () => void;
 }
 
-export function EditorTab({ kind, stored, draft, setText, readOnly, onSaved, onTakeTheirs }: Props) {
+interface Done {
+  version: number | null;
+  unchanged: boolean;
+  warnings: readonly string[];
+}
+
+export function EditorTab(props: Props) {
+  const { kind, stored, draft, setText, replaceText, readOnly = false, onSaved, onTakeTheirs } = props;
   const { t } = useWords();
   const address = useAddress();
   const change = useChange();
@@ -51,7 +62,7 @@ export function EditorTab({ kind, stored, draft, setText, readOnly, onSaved, onT
   ]);
   const [errors, setErrors] = useState<ProblemDetail[]>([]);
   const [reason, setReason] = useState('');
-  const [done, setDone] = useState<{ version: number | null; unchanged: boolean } | null>(null);
+  const [done, setDone] = useState<Done | null>(null);
   const cache = useQueryClient();
   // The draft was begun from a version that is no longer the last.
   const stale = stored !== null && draft.text !== draft.saved && stored.metadata.version !== draft.base;
@@ -59,9 +70,12 @@ export function EditorTab({ kind, stored, draft, setText, readOnly, onSaved, onT
   const refused = put.error?.problem.errors;
   const save = (over?: number) => {
     const parsed = parseDocuments(draft.text);
-    const [document] = parsed.documents;
+    const [written] = parsed.documents;
     setErrors(parsed.errors);
-    if (!document || parsed.errors.length > 0) return;
+    if (!written || parsed.errors.length > 0) return;
+    const document = completed(written);
+    // What stands for the rules stands for none: the file beside the editor says so.
+    if (!document) return;
     const base = over ?? draft.base;
     const { text } = draft;
     put.mutate(
@@ -80,7 +94,11 @@ export function EditorTab({ kind, stored, draft, setText, readOnly, onSaved, onT
           if (error.code === 'stale-version') void refresh(cache, [`${plural}.get` as 'policies.get']);
         },
         onSuccess: (result) => {
-          setDone({ version: result.version, unchanged: result.action === 'unchanged' });
+          setDone({
+            version: result.version,
+            unchanged: result.action === 'unchanged',
+            warnings: result.warnings ?? [],
+          });
           setReason('');
           onSaved(text, result.version ?? base, document);
         },
@@ -90,6 +108,17 @@ export function EditorTab({ kind, stored, draft, setText, readOnly, onSaved, onT
   const dirty = draft.text !== draft.saved;
   return (
     <div className="editor-tab">
+      {kind === 'RuleSet' ? (
+        <RulesFile
+          text={draft.text}
+          name={stored?.metadata.name ?? 'new'}
+          readOnly={readOnly}
+          onText={(text) => {
+            replaceText(text);
+            setDone(null);
+          }}
+        />
+      ) : null}
       <Suspense fallback={<Loading lines={14} />}>
         <YamlEditor
           kind={kind}
@@ -103,7 +132,7 @@ export function EditorTab({ kind, stored, draft, setText, readOnly, onSaved, onT
           onSave={() => save()}
           names={names}
           {...(refused ? { refused } : {})}
-          readOnly={readOnly ?? false}
+          readOnly={readOnly}
         />
       </Suspense>
       <div aria-live="polite" className="editor-says">
@@ -142,6 +171,13 @@ export function EditorTab({ kind, stored, draft, setText, readOnly, onSaved, onT
               : {})}
           >
             {published ? t('documents.savedDraft') : t('documents.savedNow')}
+          </Alert>
+        ) : null}
+        {done && done.warnings.length > 0 ? (
+          <Alert component="p" isInline variant="warning" title={t('documents.warnings')}>
+            {done.warnings.map((warning) => (
+              <p key={warning}>{warning}</p>
+            ))}
           </Alert>
         ) : null}
         {stale ? (

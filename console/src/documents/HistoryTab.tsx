@@ -2,8 +2,8 @@
 import { Button, Label } from '@patternfly/react-core';
 import { KINDS, type Kind } from '@wocloud/protocol/resources/kinds.ts';
 import type { Stored, StoredVersion } from '@wocloud/protocol/views.ts';
-import { Suspense, lazy, useState } from 'react';
-import { usePages } from '../api/calls.ts';
+import { Suspense, lazy, useEffect, useState } from 'react';
+import { useCall, usePages } from '../api/calls.ts';
 import { useWords } from '../i18n/language.ts';
 import { Failure, Loading } from '../screen/Answers.tsx';
 import { Age } from '../time/Age.tsx';
@@ -33,7 +33,9 @@ export function HistoryTab({ kind, stored, text, onTake }: Props) {
         {versions.items.map((v) => (
           <li key={v.version}>
             <Version
+              kind={kind}
               of={v}
+              stored={stored}
               inForce={v.version === published}
               open={shown === v.version}
               onToggle={() => setShown(shown === v.version ? null : v.version)}
@@ -48,7 +50,9 @@ export function HistoryTab({ kind, stored, text, onTake }: Props) {
 }
 
 interface VersionProps {
+  kind: Kind;
   of: StoredVersion;
+  stored: Stored;
   inForce: boolean;
   open: boolean;
   onToggle: () => void;
@@ -56,9 +60,25 @@ interface VersionProps {
   onTake: (text: string) => void;
 }
 
-function Version({ of, inForce, open, onToggle, text, onTake }: VersionProps) {
+function Version(props: VersionProps) {
+  const { kind, of, stored, inForce, open, onToggle, text, onTake } = props;
   const { t } = useWords();
-  const old = of.deleted ? '' : documentText(of.document);
+  const { name, tenant } = stored.metadata;
+  const [asked, setAsked] = useState(false);
+  // A list of long versions leaves some of them out: such a one is read by itself, when it is wanted.
+  const leftOut = !of.deleted && of.document === null;
+  const alone = useCall(
+    `${KINDS[kind].plural}.versions` as 'policies.versions',
+    { params: { name }, query: { ...(tenant ? { tenant } : {}), version: of.version } },
+    { enabled: leftOut && (asked || open) },
+  );
+  const document = leftOut ? alone.data?.items[0]?.document : of.document;
+  const old = document ? documentText(document) : null;
+  useEffect(() => {
+    if (!asked || old === null) return;
+    setAsked(false);
+    onTake(old);
+  }, [asked, old, onTake]);
   return (
     <>
       <div className="history-head">
@@ -82,13 +102,15 @@ function Version({ of, inForce, open, onToggle, text, onTake }: VersionProps) {
             <Button variant="link" isInline aria-expanded={open} onClick={onToggle}>
               {t('documents.historyCompare')}
             </Button>
-            <Button variant="link" isInline onClick={() => onTake(old)}>
+            <Button variant="link" isInline isLoading={asked} onClick={() => setAsked(true)}>
               {t('documents.historyTake')}
             </Button>
           </>
         )}
       </div>
-      {open ? (
+      {alone.error ? <Failure error={alone.error} retry={() => void alone.refetch()} /> : null}
+      {open && old === null && !of.deleted ? <Loading /> : null}
+      {open && old !== null ? (
         <Suspense fallback={<Loading />}>
           <MergedView before={old} after={text} label={t('documents.historyCompare')} />
         </Suspense>

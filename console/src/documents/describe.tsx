@@ -6,7 +6,7 @@ import { Link } from 'react-router';
 import { useWords } from '../i18n/language.ts';
 import { useAddress } from '../screen/address.ts';
 import { StateWord, type State } from '../state/StateWord.tsx';
-import type { Column } from '../table/DataTable.tsx';
+import type { Column } from '../table/table.ts';
 import { Age } from '../time/Age.tsx';
 
 /** A document's own page. */

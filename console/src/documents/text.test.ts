@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { parseDocuments } from '@wocloud/protocol/documents.ts';
 import { KINDS, type Kind } from '@wocloud/protocol/resources/kinds.ts';
-import { documentText, templateText } from './text.ts';
+import { completed, documentText, templateText } from './text.ts';
 
 await test('rules stand one a line, and the text means the same', () => {
   const document = {
@@ -30,6 +30,26 @@ await test('rules stand one a line, and the text means the same', () => {
   const parsed = parseDocuments(text);
   assert.deepEqual(parsed.errors, []);
   assert.deepEqual(parsed.documents, [document]);
+});
+
+await test('rules of many lines are kept aside, and are there again when it is saved', () => {
+  const document = (rules: string) => ({
+    apiVersion: 'wocloud/v1',
+    kind: 'RuleSet',
+    metadata: { name: 'et-open' },
+    spec: { rules, disable: [7] },
+  });
+  const long = document('alert tcp any any -> any any (sid:1;)\n'.repeat(10_000));
+  const text = documentText(long);
+  assert.ok(text.length < 400, text);
+  const parsed = parseDocuments(text);
+  assert.deepEqual(parsed.errors, []);
+  assert.deepEqual(completed(parsed.documents[0]!), long);
+  const short = document('alert tcp any any -> any any (sid:1;)\n');
+  assert.match(documentText(short), /rules: \|\n {4}alert tcp/);
+  assert.deepEqual(completed(parseDocuments(documentText(short)).documents[0]!), short);
+  const typed = document('<file of 9 lines, 9 characters, 0123456789abcdef>');
+  assert.equal(completed(typed as never), null);
 });
 
 await test('every template is valid', () => {

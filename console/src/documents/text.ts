@@ -2,13 +2,14 @@
 import { Document as YamlDocument, isCollection, isMap, isPair, isScalar, visit } from 'yaml';
 import { asWritten } from '@wocloud/protocol/documents.ts';
 import { API_VERSION } from '@wocloud/protocol/schema.ts';
-import type { Kind } from '@wocloud/protocol/resources/kinds.ts';
+import type { Document, Kind } from '@wocloud/protocol/resources/kinds.ts';
+import { standIn, whole } from './long.ts';
 
 const LINE = 120;
 
-/** A stored document as people write it, without what the platform adds. */
+/** A stored document as people write it, without what the platform adds, and what is too long to edit kept aside. */
 export function documentText(stored: unknown): string {
-  const document = new YamlDocument(asWritten(stored));
+  const document = new YamlDocument(withStandIn(asWritten(stored)));
   const root = document.contents;
   visit(document, {
     Collection(_, node, path) {
@@ -21,6 +22,27 @@ export function documentText(stored: unknown): string {
     },
   });
   return document.toString({ lineWidth: 0, flowCollectionPadding: true });
+}
+
+const rulesOf = (document: unknown): string | null => {
+  const { kind, spec } = document as { kind?: unknown; spec?: { rules?: unknown } };
+  return kind === 'RuleSet' && typeof spec?.rules === 'string' ? spec.rules : null;
+};
+
+/** Only a rule set can be so long. */
+function withStandIn(document: unknown): unknown {
+  const rules = rulesOf(document);
+  if (rules === null) return document;
+  const { spec } = document as { spec: object };
+  return { ...(document as object), spec: { ...spec, rules: standIn(rules) } };
+}
+
+/** The document with what was kept aside in its place again; null when that is not here any more. */
+export function completed(document: Document): Document | null {
+  const rules = rulesOf(document);
+  if (rules === null) return document;
+  const text = whole(rules);
+  return text === null ? null : ({ ...document, spec: { ...document.spec, rules: text } } as Document);
 }
 
 /** A list of mappings reads better one item a line. */
@@ -38,6 +60,12 @@ export function templateText(kind: Kind, tenant: string | null): string {
     Tenant: '  title: New tenant\n  defaults: { within: allow, ingress: drop, egress: allow }\n',
     Network: '  members:\n    - { host: kvm-1, bridge: br0 }\n',
     VM: '  addresses: []\n',
+    Insertion:
+      '  appliesTo: { selector: "app=web" }\n  mode: inline\n  failure: open\n  services: [tcp/80, tcp/443]\n',
+    Gateway: '  host: kvm-1\n  form: vm\n  instances: 1\n  vcpus: 1\n  memoryMiB: 768\n',
+    RuleSet:
+      '  rules: |\n    alert http any any -> any any (msg:"LOCAL admin page asked for"; flow:established,to_server; http.uri; content:"/admin"; classtype:web-application-activity; sid:9000001; rev:1;)\n',
+    Limit: '  appliesTo: { selector: "app=web" }\n  connections: 10000\n  connectionsPerSecond: 500\n',
   };
   return head + bodies[kind];
 }

@@ -71,4 +71,9 @@ export const words = bilingual({
   kind_Tenant: ['tenant', '租户'],
   kind_Network: ['network', '网络'],
   kind_VM: ['VM settings', '虚拟机设置'],
+  kind_Insertion: ['insertion', '引流'],
+  kind_Gateway: ['gateway', '安全网关'],
+  kind_RuleSet: ['rule set', '规则集'],
+  kind_Limit: ['limit', '限额'],
+  warnings: ['Saved, but see whether this is meant', '已保存，但请确认是否符合本意'],
 });

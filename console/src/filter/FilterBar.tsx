@@ -3,30 +3,34 @@ import { Button, HelperText, HelperTextItem, Label, LabelGroup } from '@patternf
 import FilterIcon from '@patternfly/react-icons/dist/esm/icons/filter-icon';
 import TimesIcon from '@patternfly/react-icons/dist/esm/icons/times-icon';
 import {
-  LIST_FIELDS,
   parseFilter,
   printFilter,
   withoutTerm,
+  type Filter,
   type FilterError,
-  type FlowFilter,
-  type ListField,
+  type FilterLanguage,
 } from '@wocloud/protocol/filter.ts';
 import { useEffect, useId, useRef, useState, type KeyboardEvent } from 'react';
-import { useWords } from '../i18n/language.ts';
-import { complete, type Completion, type KnownValues } from './completion.ts';
+import { useWords, type Key } from '../i18n/language.ts';
+import { complete, type Completion, type KnownField, type KnownValues } from './completion.ts';
 import './filter.css';
 
-interface Props {
-  query: FlowFilter;
-  onQuery: (query: FlowFilter) => void;
+interface Props<F extends string> {
+  language: FilterLanguage<F>;
+  label: Key;
+  placeholder: Key;
+  query: Filter<F>;
+  onQuery: (query: Filter<F>) => void;
   known: KnownValues;
 }
 
-export function FilterBar({ query, onQuery, known }: Props) {
+export function FilterBar<F extends KnownField>(props: Props<F>) {
+  const { language, query, onQuery, known } = props;
   const { t } = useWords();
   const input = useRef<HTMLInputElement>(null);
   const id = useId();
-  const printed = printFilter(query);
+  const label = t(props.label);
+  const printed = printFilter(query, language);
   const [text, setText] = useState(printed);
   const [errors, setErrors] = useState<FilterError[]>([]);
   const [offer, setOffer] = useState<Completion | null>(null);
@@ -38,11 +42,11 @@ export function FilterBar({ query, onQuery, known }: Props) {
   }, [printed]);
 
   const offerAt = (value: string) => {
-    setOffer(complete(value, input.current?.selectionStart ?? value.length, known));
+    setOffer(complete(value, input.current?.selectionStart ?? value.length, known, language));
     setChosen(-1);
   };
   const apply = (value: string) => {
-    const parsed = parseFilter(value);
+    const parsed = parseFilter(value, language);
     setErrors(parsed.errors);
     setOffer(null);
     if (parsed.errors.length === 0) onQuery(parsed.query);
@@ -81,7 +85,7 @@ export function FilterBar({ query, onQuery, known }: Props) {
         <input
           ref={input}
           role="combobox"
-          aria-label={t('filter.label')}
+          aria-label={label}
           aria-expanded={expanded}
           aria-controls={`${id}-list`}
           aria-autocomplete="list"
@@ -89,7 +93,7 @@ export function FilterBar({ query, onQuery, known }: Props) {
           aria-describedby={`${id}-errors`}
           {...(expanded && chosen >= 0 ? { 'aria-activedescendant': `${id}-${chosen}` } : {})}
           className="mono"
-          placeholder={t('filter.placeholder')}
+          placeholder={t(props.placeholder)}
           spellCheck={false}
           autoComplete="off"
           value={text}
@@ -138,19 +142,24 @@ export function FilterBar({ query, onQuery, known }: Props) {
           </HelperText>
         ))}
       </div>
-      <Chips query={query} onQuery={onQuery} />
+      <Chips label={label} language={language} query={query} onQuery={onQuery} />
     </div>
   );
 }
 
-function Chips({ query, onQuery }: Pick<Props, 'query' | 'onQuery'>) {
+function Chips<F extends string>({
+  label,
+  language,
+  query,
+  onQuery,
+}: Pick<Props<F>, 'language' | 'query' | 'onQuery'> & { label: string }) {
   const { t } = useWords();
-  const terms = LIST_FIELDS.flatMap((field) =>
-    (query[field] ?? []).map((value): [ListField, string] => [field, value]),
+  const terms = language.fields.flatMap((field) =>
+    (query[field] ?? []).map((value): [F, string] => [field, value]),
   );
   if (terms.length === 0) return null;
   return (
-    <LabelGroup numLabels={12} aria-label={t('filter.label')}>
+    <LabelGroup numLabels={12} aria-label={label}>
       {terms.map(([field, value]) => {
         const excluded = value.startsWith('!');
         const shown = `${field}: ${excluded ? `${t('filter.not')} ` : ''}${value.replace(/^!/, '')}`;
@@ -160,7 +169,7 @@ function Chips({ query, onQuery }: Pick<Props, 'query' | 'onQuery'>) {
             isCompact
             color={excluded ? 'orangered' : 'blue'}
             closeBtnAriaLabel={t('filter.remove', { term: shown })}
-            onClose={() => onQuery(withoutTerm(query, field, value))}
+            onClose={() => onQuery(withoutTerm<F>(query, field, value))}
           >
             {shown}
           </Label>

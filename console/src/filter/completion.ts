@@ -1,42 +1,49 @@
 // What the filter bar offers at the cursor: field names first, then the values a field can have.
 import {
-  FILTER_FIELDS,
-  LIST_FIELDS,
+  FLOW_LANGUAGE,
   fieldOf,
+  type EventField,
   type FilterField,
+  type FilterLanguage,
   type ListField,
 } from '@wocloud/protocol/filter.ts';
-import { STAGED_VERDICTS, VERDICTS } from '@wocloud/protocol/flow.ts';
 
-export type KnownValues = Partial<Record<ListField, readonly string[]>>;
+export type KnownField = ListField | EventField;
+export type KnownValues = Partial<Record<KnownField, readonly string[]>>;
 export interface Completion {
   /** Part of the text that an option replaces. */
   from: number;
   to: number;
-  options: { text: string; field: FilterField; isField: boolean }[];
+  options: { text: string; field: FilterField | EventField; isField: boolean }[];
 }
 
 const STANDARD: KnownValues = {
-  verdict: VERDICTS,
-  staged: STAGED_VERDICTS,
   protocol: ['tcp', 'udp', 'icmp', 'icmpv6', 'sctp'],
   port: ['22', '53', '80', '443', '3306', '5432', '6379', '8080'],
+  application: ['http', 'dns', 'tls', 'ssh', 'smb', 'smtp', 'ftp', 'quic', 'failed'],
 };
 const AGES = ['5m', '15m', '1h', '6h', '24h', '7d'];
 const MOST = 12;
 
 /** Options for the word the cursor stands in. */
-export function complete(text: string, cursor: number, known: KnownValues): Completion {
+export function complete<F extends KnownField = ListField>(
+  text: string,
+  cursor: number,
+  known: KnownValues,
+  language: FilterLanguage<F> = FLOW_LANGUAGE as unknown as FilterLanguage<F>,
+): Completion {
   const start = wordStart(text, cursor);
   const word = text.slice(start, cursor);
   const head = /^([-!]?)([a-z]+):/i.exec(word);
-  const field = head ? fieldOf(head[2]!.toLowerCase()) : undefined;
+  const field = head ? fieldOf(head[2]!.toLowerCase(), language) : undefined;
   if (head && field) {
     const value = word.slice(head[0].length);
     const from = start + head[0].length + value.lastIndexOf(',') + 1;
     const typed = text.slice(from, cursor).replace(/^[!"]+/, '');
     const sign = text.slice(from, cursor).startsWith('!') ? '!' : '';
-    const values = valuesOf(field, known).filter((v) => v.toLowerCase().includes(typed.toLowerCase()));
+    const values = valuesOf(field, known, language).filter((v) =>
+      v.toLowerCase().includes(typed.toLowerCase()),
+    );
     values.sort((a, b) => Number(b.startsWith(typed)) - Number(a.startsWith(typed)));
     return {
       from,
@@ -46,7 +53,8 @@ export function complete(text: string, cursor: number, known: KnownValues): Comp
   }
   const sign = /^[-!]/.test(word) ? '-' : '';
   const typed = word.replace(/^[-!]/, '').toLowerCase();
-  const fields = (sign ? LIST_FIELDS : FILTER_FIELDS).filter((f) => f.startsWith(typed));
+  const named = sign ? language.fields : ([...language.fields, 'since', 'until'] as const);
+  const fields = named.filter((f) => f.startsWith(typed));
   const options: Completion['options'] = fields.map((f) => ({
     text: `${sign}${f}:`,
     field: f,
@@ -62,9 +70,15 @@ export function complete(text: string, cursor: number, known: KnownValues): Comp
 
 const quoted = (value: string) => (/[\s,"]/.test(value) ? `"${value.replace(/[\\"]/g, '\\$&')}"` : value);
 
-function valuesOf(field: FilterField, known: KnownValues): string[] {
+function valuesOf<F extends KnownField>(
+  field: F | 'since' | 'until',
+  known: KnownValues,
+  language: FilterLanguage<F>,
+): string[] {
   if (field === 'since' || field === 'until') return [...AGES];
-  return [...new Set([...(known[field] ?? []), ...(STANDARD[field] ?? [])])];
+  return [
+    ...new Set([...(known[field] ?? []), ...(language.words[field] ?? []), ...(STANDARD[field] ?? [])]),
+  ];
 }
 
 /** Where the word at the cursor begins: after the last space that is not in quotes. */

@@ -9,6 +9,7 @@ export function useKnownValues(): KnownValues {
   const vms = usePages('vms.list', { query: { limit: 1000 } }, { enabled: may('vm.read') });
   const hosts = usePages('hosts.list', {}, { enabled: may('host.read') });
   const policies = usePages('policies.list', { query: { limit: 1000 } }, { enabled: may('policy.read') });
+  const instances = usePages('instances.list', {}, { enabled: may('gateway.read') });
   const networks = usePages('networks.list', {}, { enabled: may('network.read') });
   return useMemo(() => {
     const names = vms.items.map((v) => v.name);
@@ -28,7 +29,8 @@ export function useKnownValues(): KnownValues {
           ...vms.items.flatMap((v) => v.nics.flatMap((n) => (n.network ? [n.network] : []))),
         ]),
       ],
+      gateway: [...new Set(instances.items.flatMap((i) => [i.gateway, i.id]))],
       rule: [...rules, 'default/within', 'default/between', 'default/ingress', 'default/egress'],
     };
-  }, [vms.items, hosts.items, policies.items, networks.items]);
+  }, [vms.items, hosts.items, policies.items, networks.items, instances.items]);
 }

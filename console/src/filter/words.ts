@@ -4,6 +4,8 @@ import { bilingual } from '../i18n/bilingual.ts';
 export const words = bilingual({
   label: ['Filter flows', '筛选流量'],
   placeholder: ['vm:web-1 verdict:drop port:22', 'vm:web-1 verdict:drop port:22'],
+  eventLabel: ['Filter events', '筛选事件'],
+  eventPlaceholder: ['type:alert action:blocked vm:web-1', 'type:alert action:blocked vm:web-1'],
   clear: ['Clear the filter', '清除筛选'],
   remove: ['Remove {{term}}', '移除 {{term}}'],
   not: ['not', '非'],
@@ -14,6 +16,11 @@ export const words = bilingual({
   'unclosed-quote': ['The quote is never closed.', '引号没有闭合。'],
   'bad-verdict': ['"{{value}}" is no verdict.', '“{{value}}”不是有效的处置结果。'],
   'bad-staged': ['"{{value}}" is no staged verdict.', '“{{value}}”不是有效的预演结果。'],
+  'bad-word': ['"{{value}}" is no known {{field}}.', '“{{value}}”不是有效的 {{field}} 取值。'],
+  'bad-signature': [
+    '"{{value}}" is no signature; write its number, such as 2100498.',
+    '“{{value}}”不是特征编号，请写数字，例如 2100498。',
+  ],
   'bad-port': [
     '"{{value}}" is no port or range; write 22 or 8000-8100.',
     '“{{value}}”不是端口或端口范围，请写 22 或 8000-8100。',
@@ -40,6 +47,11 @@ export const words = bilingual({
   field_tenant: ['a tenant at either end', '任意一端的租户'],
   field_network: ['the network', '网络'],
   field_host: ['the host that saw it', '上报的宿主机'],
+  field_type: ['kind of event', '事件类型'],
+  field_action: ['what became of it', '处理结果'],
+  field_signature: ['number of the signature', '特征编号'],
+  field_application: ['http, dns, tls, …', 'http、dns、tls 等应用协议'],
+  field_gateway: ['the gateway that saw it', '检测到它的安全网关'],
   field_since: ['not older than', '不早于'],
   field_until: ['not younger than', '不晚于'],
 });

@@ -12,7 +12,9 @@ import { ObjectLink } from '../panel/ObjectLink.tsx';
 import { useAddress } from '../screen/address.ts';
 import { Answer } from '../screen/Answers.tsx';
 import { StateWord } from '../state/StateWord.tsx';
-import { endName, flowQuestions, readFlowRef, readRule, serviceName } from './ends.ts';
+import { endName, flowQuestions, readFlowRef, serviceName } from './ends.ts';
+import { FlowPath } from './FlowPath.tsx';
+import { RuleName } from './RuleName.tsx';
 
 export default function FlowPanel({ id: ref }: { id: string }) {
   const { t } = useWords();
@@ -41,21 +43,6 @@ export default function FlowPanel({ id: ref }: { id: string }) {
 function Flow({ of: flow }: { of: FlowView }) {
   const { t, language } = useWords();
   const address = useAddress();
-  const end = (e: FlowView['src']) => (
-    <>
-      {e.vm ? (
-        <ObjectLink kind="vm" id={e.vm}>
-          {endName(e)}
-        </ObjectLink>
-      ) : (
-        endName(e)
-      )}{' '}
-      <span className="mono">
-        {e.ip.includes(':') ? `[${e.ip}]` : e.ip}:{e.port}
-      </span>
-      {e.tenant ? <span className="subtle"> {e.tenant}</span> : null}
-    </>
-  );
   const size = (out: number, back: number) => (
     <span title={`${count(out, language)} / ${count(back, language)}`}>
       ↑ {bytes(out, language)} ↓ {bytes(back, language)}
@@ -74,12 +61,6 @@ function Flow({ of: flow }: { of: FlowView }) {
       <Facts
         of={[
           [t('flows.rule'), <RuleName id={flow.rule} />],
-          flow.ruleOut !== flow.rule && flow.ruleOut
-            ? [t('flows.ruleOut'), <RuleName id={flow.ruleOut} />]
-            : null,
-          flow.ruleIn !== flow.rule && flow.ruleIn
-            ? [t('flows.ruleIn'), <RuleName id={flow.ruleIn} />]
-            : null,
           flow.stagedVerdict === 'none'
             ? null
             : [
@@ -88,8 +69,6 @@ function Flow({ of: flow }: { of: FlowView }) {
                   <StateWord state={`would-${flow.stagedVerdict}`} /> <RuleName id={flow.stagedRule} />
                 </>,
               ],
-          [t('flows.from'), end(flow.src)],
-          [t('flows.to'), end(flow.dst)],
           [t('flows.kind'), t(`flows.kind_${flow.kind}`)],
           [t('flows.start'), exact(Date.parse(flow.start), language)],
           [t('flows.end'), flow.end ? exact(Date.parse(flow.end), language) : t('flows.stillOpen')],
@@ -106,6 +85,7 @@ function Flow({ of: flow }: { of: FlowView }) {
           [t('flows.point'), t(`flows.point_${flow.point}`)],
         ]}
       />
+      <FlowPath of={flow} />
       <Section title={t('flows.related')}>
         <ul className="plain-list">
           <li>
@@ -134,16 +114,5 @@ function Flow({ of: flow }: { of: FlowView }) {
         </Button>
       </Section>
     </>
-  );
-}
-
-export function RuleName({ id }: { id: string }) {
-  const { t } = useWords();
-  const rule = readRule(id);
-  if (!rule) return <span className="subtle">{id || t('flows.noRule')}</span>;
-  return (
-    <ObjectLink kind="rule" id={id} className="mono">
-      {id}
-    </ObjectLink>
   );
 }

@@ -7,7 +7,7 @@ import { HostName } from '../hosts/HostName.tsx';
 import { useWords } from '../i18n/language.ts';
 import { ObjectLink } from '../panel/ObjectLink.tsx';
 import { StateWord } from '../state/StateWord.tsx';
-import type { Column } from '../table/DataTable.tsx';
+import type { Column } from '../table/table.ts';
 import { Clock } from '../time/Age.tsx';
 import { endName, readRule } from './ends.ts';
 

@@ -17,6 +17,10 @@ await test('a rule id names tenant, policy and rule', () => {
     rule: 'stop',
   });
   assert.deepEqual(readRule('default/between'), { kind: 'default', what: 'between' });
+  assert.deepEqual(readRule('suricata/2034647'), { kind: 'signature', sid: 2_034_647 });
+  assert.deepEqual(readRule('suricata'), { kind: 'signature', sid: null });
+  assert.deepEqual(readRule('limit/rate'), { kind: 'limit', what: 'rate' });
+  assert.equal(readRule('suricata/web/https-in')?.kind, 'rule');
   assert.equal(readRule(''), null);
   assert.equal(readRule('acme/web'), null);
 });

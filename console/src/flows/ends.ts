@@ -11,14 +11,21 @@ export const endName = (end: End) => end.name ?? end.ip;
 export const serviceName = (flow: FlowView) =>
   /^icmp/.test(flow.protocol) ? flow.protocol : `${flow.protocol}/${flow.dst.port}`;
 
-/** A rule's id taken apart: `tenant/policy/rule`, or `default/<what>`; null for no rule. */
-export function readRule(
-  id: string,
-):
+export type RuleId =
   | { kind: 'rule'; tenant: string | null; policy: string; rule: string }
   | { kind: 'default'; what: string }
-  | null {
+  | { kind: 'signature'; sid: number | null }
+  | { kind: 'limit'; what: string };
+
+/**
+ * A rule's id taken apart: `tenant/policy/rule`, `default/<what>`, or `suricata/<sid>` for what a gateway refused (by
+ * a signature it did not name: `suricata`), `limit/<what>` for what a limit did; null for no rule.
+ */
+export function readRule(id: string): RuleId | null {
   const [first, second, ...rest] = id.split('/');
+  if (first === 'suricata' && rest.length === 0)
+    return { kind: 'signature', sid: second && /^[0-9]{1,10}$/.test(second) ? Number(second) : null };
+  if (first === 'limit' && second && rest.length === 0) return { kind: 'limit', what: second };
   if (first === 'default' && second && rest.length === 0) return { kind: 'default', what: second };
   if (!first || !second || rest.length === 0) return null;
   return { kind: 'rule', tenant: first === '-' ? null : first, policy: second, rule: rest.join('/') };

@@ -2,7 +2,7 @@
 import type { GroupSpec } from '@wocloud/protocol/resources/group.ts';
 import type { Stored } from '@wocloud/protocol/views.ts';
 import { DocumentsScreen } from '../documents/DocumentsScreen.tsx';
-import type { Column } from '../table/DataTable.tsx';
+import type { Column } from '../table/table.ts';
 
 export const groupSpec = (stored: Stored) => stored.spec as GroupSpec;
 

@@ -76,6 +76,15 @@ function Host({ of: host }: { of: HostView }) {
                 t('hosts.cpus', { cpus: facts.cpus, memory: memory(facts.memoryKiB, language) }),
               ]
             : null,
+          may('gateway.read')
+            ? [
+                t('hosts.gateways'),
+                <Link to={address('/gateways', { host: host.name })}>{t('hosts.gatewaysOf')}</Link>,
+              ]
+            : null,
+          host.images && host.images.length > 0
+            ? [t('hosts.images'), <span className="mono">{host.images.join(' ')}</span>]
+            : null,
           [
             t('hosts.engine'),
             `${host.engine}${host.residentBytes === null ? '' : ` · ${bytes(host.residentBytes, language)}`}`,

@@ -3,6 +3,7 @@ import { words as screen } from '../screen/words.ts';
 import { words as shell } from '../shell/words.ts';
 import { words as state } from '../state/words.ts';
 import { words as table } from '../table/words.ts';
+import { words as live } from '../live/words.ts';
 import { words as time } from '../time/words.ts';
 import { words as filter } from '../filter/words.ts';
 import { words as panel } from '../panel/words.ts';
@@ -25,6 +26,11 @@ import { words as trace } from '../trace/words.ts';
 import { words as users } from '../users/words.ts';
 import { words as tokens } from '../tokens/words.ts';
 import { words as audit } from '../audit/words.ts';
+import { words as gateways } from '../gateways/words.ts';
+import { words as insertions } from '../insertions/words.ts';
+import { words as ruleSets } from '../rule-sets/words.ts';
+import { words as inspection } from '../inspection/words.ts';
+import { words as limits } from '../limits/words.ts';
 import { words as topology } from '../topology/words.ts';
 
 export const ROOMS = {
@@ -32,6 +38,7 @@ export const ROOMS = {
   shell,
   state,
   table,
+  live,
   time,
   filter,
   panel,
@@ -55,4 +62,9 @@ export const ROOMS = {
   tokens,
   audit,
   topology,
+  gateways,
+  insertions,
+  ruleSets,
+  limits,
+  inspection,
 };

@@ -31,7 +31,7 @@ function setup() {
       sources.push(source);
       return source;
     },
-    url: (flows) => `/v1/events?${JSON.stringify(flows)}`,
+    url: (wanted) => `/v1/events?${JSON.stringify(wanted)}`,
     now: () => clock,
     later: (run, ms) => timers[timers.push({ run, ms, cancelled: false }) - 1],
     cancel: (timer) => {
@@ -79,13 +79,15 @@ await test('data reaches its listeners until they leave', () => {
 await test('asking for other flows opens one new stream and closes the old', () => {
   const { live, sources } = setup();
   live.start();
-  live.wantFlows({ vm: ['a'] });
-  live.wantFlows({ vm: ['a'] });
+  live.want({ topic: 'flow', filter: { vm: ['a'] } });
+  live.want({ topic: 'flow', filter: { vm: ['a'] } });
   assert.equal(sources.length, 2);
   assert.ok(sources[0]!.closed && !sources[1]!.closed);
   assert.match(sources[1]!.url, /vm/);
   sources[0]!.emit('error');
   assert.equal(live.status.state, 'connecting');
+  live.want({ topic: 'inspection', filter: { vm: ['a'] } });
+  assert.equal(sources.length, 3);
 });
 
 await test('what the server could not send, and what cannot be read, is counted', () => {

@@ -1,5 +1,5 @@
 // One event stream per tab: it reconnects by itself with growing pauses, says since when it is lost, and carries
-// flows only while a screen asks for them (a browser allows few connections to one origin).
+// flows or inspection events only while a screen asks for them (a browser allows few connections to one origin).
 import type { ServerEvent } from '@wocloud/protocol/views.ts';
 
 export type Topic = ServerEvent['topic'];
@@ -21,16 +21,34 @@ export interface LiveStatus {
   missed: number;
 }
 
+/** What there is too much of to be sent unasked, and which of it a screen wants. */
+export type Torrent = 'flow' | 'inspection';
+export interface Wanted {
+  topic: Torrent;
+  filter: object;
+}
+
 export interface LiveParts {
   open: (url: string) => Source;
-  /** The stream's address for the flows wanted, or for none. */
-  url: (flows: object | null) => string;
+  /** The stream's address for what is wanted, or for nothing besides what is always sent. */
+  url: (wanted: Wanted | null) => string;
   now: () => number;
   later: (run: () => void, ms: number) => unknown;
   cancel: (timer: unknown) => void;
 }
 
-const TOPICS: readonly Topic[] = ['flow', 'vm', 'vmGone', 'host', 'alert', 'publication', 'lost'];
+const TOPICS: readonly Topic[] = [
+  'flow',
+  'inspection',
+  'vm',
+  'vmGone',
+  'host',
+  'alert',
+  'publication',
+  'gateway',
+  'gatewayGone',
+  'lost',
+];
 const FIRST_PAUSE_MS = 500;
 const LONGEST_PAUSE_MS = 15_000;
 
@@ -41,7 +59,7 @@ export class LiveConnection {
   #source: Source | null = null;
   #timer: unknown = null;
   #pause = FIRST_PAUSE_MS;
-  #flows: object | null = null;
+  #wanted: Wanted | null = null;
   #status: LiveStatus;
 
   constructor(parts: LiveParts) {
@@ -75,10 +93,10 @@ export class LiveConnection {
     this.#set({ state: 'off' });
   }
 
-  /** Asks for the flows that match (null: none); the stream is opened anew when that changed. */
-  wantFlows(filter: object | null): void {
-    if (JSON.stringify(filter) === JSON.stringify(this.#flows)) return;
-    this.#flows = filter;
+  /** Asks for what matches (null: for nothing of the kind); the stream is opened anew when that changed. */
+  want(wanted: Wanted | null): void {
+    if (JSON.stringify(wanted) === JSON.stringify(this.#wanted)) return;
+    this.#wanted = wanted;
     if (this.#status.state === 'off') return;
     this.#close();
     // A change of mind is no loss: a stream that was lost stays so until it opens.
@@ -87,7 +105,7 @@ export class LiveConnection {
 
   #connect(state: 'connecting' | 'lost'): void {
     this.#set({ state });
-    const source = this.#parts.open(this.#parts.url(this.#flows));
+    const source = this.#parts.open(this.#parts.url(this.#wanted));
     this.#source = source;
     const current = () => this.#source === source;
     source.addEventListener('open', () => {

@@ -2,21 +2,22 @@
 import type { QueryClient } from '@tanstack/react-query';
 import { OPERATIONS } from '@wocloud/protocol/api.ts';
 import { operationUrl } from '@wocloud/protocol/client.ts';
+import type { GatewayView } from '@wocloud/protocol/views.ts';
 import { useEffect, useSyncExternalStore } from 'react';
 import { refresh } from '../api/calls.ts';
 import { LiveConnection, type Listener, type LiveStatus, type Topic } from './connection.ts';
 
-const QUIET_TOPICS = ['vm', 'host', 'alert', 'publication'];
+const QUIET_TOPICS = ['vm', 'host', 'alert', 'publication', 'gateway'];
 
 export const live = new LiveConnection({
   open: (url) => new EventSource(url),
-  url: (flows) =>
+  url: (wanted) =>
     operationUrl(
       OPERATIONS['events.stream'],
       {},
       {
-        ...flows,
-        topics: flows ? [...QUIET_TOPICS, 'flow'] : QUIET_TOPICS,
+        ...wanted?.filter,
+        topics: wanted ? [...QUIET_TOPICS, wanted.topic] : QUIET_TOPICS,
       },
     ),
   now: Date.now,
@@ -76,6 +77,13 @@ export function keepFresh(cache: QueryClient): () => void {
         void refresh(cache, ['publications.list', 'changes.list', 'policies.list']);
       overview();
     }),
+    live.on('gateway', (instance) => {
+      const same = (other: GatewayView) => other.host === instance.host && other.id === instance.id;
+      if (!replaceInstance(cache, same, instance)) void refresh(cache, ['instances.list']);
+    }),
+    live.on('gatewayGone', ({ host, id }) => {
+      replaceInstance(cache, (other) => other.host === host && other.id === id, null);
+    }),
     live.watch(() => {
       // Whatever happened while the stream was away is read again.
       if (live.status.connections > connections && connections > 0) void cache.invalidateQueries();
@@ -110,6 +118,28 @@ function replaceIn(cache: QueryClient, noun: string, object: Identified): boolea
   });
   cache.setQueriesData<Identified>({ predicate: (q) => q.queryKey[0] === `${noun}.get` }, (old) =>
     old && old.id === object.id ? object : old,
+  );
+  return listed;
+}
+
+/** An instance has no id of its own across hosts. Puts the newer one (null: none) in its place; false: no list had it. */
+function replaceInstance(
+  cache: QueryClient,
+  same: (instance: GatewayView) => boolean,
+  newer: GatewayView | null,
+): boolean {
+  let listed = false;
+  cache.setQueriesData<{ pages: { items: GatewayView[] }[] }>(
+    { predicate: (q) => q.queryKey[0] === 'instances.list' },
+    (old) => {
+      if (!old || !Array.isArray(old.pages)) return old;
+      const pages = old.pages.map((page) => {
+        if (!page.items.some(same)) return page;
+        listed = true;
+        return { ...page, items: page.items.flatMap((i) => (same(i) ? (newer ? [newer] : []) : [i])) };
+      });
+      return { ...old, pages };
+    },
   );
   return listed;
 }

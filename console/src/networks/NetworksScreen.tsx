@@ -2,7 +2,7 @@
 import type { NetworkSpec } from '@wocloud/protocol/resources/network.ts';
 import type { Stored } from '@wocloud/protocol/views.ts';
 import { DocumentsScreen } from '../documents/DocumentsScreen.tsx';
-import type { Column } from '../table/DataTable.tsx';
+import type { Column } from '../table/table.ts';
 
 const specOf = (stored: Stored) => stored.spec as NetworkSpec;
 const membersOf = (stored: Stored) =>

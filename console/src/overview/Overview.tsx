@@ -95,6 +95,15 @@ function Board({ of }: { of: Status }) {
             ]}
           />
         ) : null}
+        {of.gateways && of.gateways.total > 0 && may('gateway.read') ? (
+          <Numbers
+            title={t('overview.gateways')}
+            rows={[
+              [t('overview.total'), of.gateways.total, address('/gateways')],
+              [t('overview.gatewaysBroken'), of.gateways.failed, address('/gateways', { state: 'failed' })],
+            ]}
+          />
+        ) : null}
         <Numbers
           title={t('overview.flows')}
           rows={[

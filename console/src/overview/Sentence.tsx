@@ -49,6 +49,15 @@ export function Sentence({ of }: { of: Overview }) {
   const needs: ReactNode[] = [
     ...(silent > 0 ? [rich('overview.silent', { count: silent }, { to: toHosts })] : []),
     ...(hosts.behind > 0 ? [rich('overview.behind', { count: hosts.behind }, { to: toHosts })] : []),
+    ...(of.gateways && of.gateways.failed > 0
+      ? [
+          rich(
+            'overview.gatewaysFailed',
+            { count: of.gateways.failed },
+            { to: to('/gateways', { state: 'failed' }) },
+          ),
+        ]
+      : []),
     alerts.open === 0
       ? t('overview.alertsNone')
       : rich('overview.alerts', { count: alerts.open }, { to: to('/alerts', { state: 'open' }) }),

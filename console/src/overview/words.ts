@@ -28,6 +28,13 @@ export const words = bilingual({
     '<to>{{count}} hosts</to> have not proven what they should enforce.',
     '<to>{{count}} 台宿主机</to>尚未证明达到期望状态。',
   ],
+  gatewaysFailed_one: ['<to>{{count}} gateway</to> has failed.', '<to>{{count}} 个安全网关实例</to>故障。'],
+  gatewaysFailed_other: [
+    '<to>{{count}} gateways</to> have failed.',
+    '<to>{{count}} 个安全网关实例</to>故障。',
+  ],
+  gateways: ['Gateways', '安全网关'],
+  gatewaysBroken: ['Failed', '故障'],
   well: ['All is well', '一切正常'],
   notWell: ['Something needs you', '有事项需要处理'],
   empty: ['No host has joined yet', '还没有宿主机接入'],

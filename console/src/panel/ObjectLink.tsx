@@ -13,6 +13,8 @@ const READS: Record<ObjectKind, string> = {
   host: 'host.read',
   group: 'group.read',
   publication: 'publication.read',
+  gateway: 'gateway.read',
+  event: 'inspection.read',
 };
 
 interface Props {

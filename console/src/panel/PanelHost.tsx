@@ -32,6 +32,8 @@ const PANELS: Record<ObjectKind, Panel> = {
   host: lazy(() => import('../hosts/HostPanel.tsx')),
   group: lazy(() => import('../groups/GroupPanel.tsx')),
   publication: lazy(() => import('../publications/PublicationPanel.tsx')),
+  gateway: lazy(() => import('../gateways/GatewayPanel.tsx')),
+  event: lazy(() => import('../inspection/EventPanel.tsx')),
 };
 
 export function PanelHost({ children }: { children: ReactNode }) {

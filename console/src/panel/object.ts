@@ -2,7 +2,17 @@
 import { useCallback } from 'react';
 import { useChange, useParam } from '../screen/address.ts';
 
-export const OBJECTS = ['vm', 'flow', 'rule', 'alert', 'host', 'group', 'publication'] as const;
+export const OBJECTS = [
+  'vm',
+  'flow',
+  'rule',
+  'alert',
+  'host',
+  'group',
+  'publication',
+  'gateway',
+  'event',
+] as const;
 export type ObjectKind = (typeof OBJECTS)[number];
 export interface ObjectRef {
   kind: ObjectKind;

@@ -11,4 +11,6 @@ export const words = bilingual({
   host: ['Host', '宿主机'],
   group: ['Group', '安全组'],
   publication: ['Publication', '发布'],
+  gateway: ['Gateway instance', '安全网关实例'],
+  event: ['Inspection event', '检测事件'],
 });

@@ -4,7 +4,7 @@ import type { Stored } from '@wocloud/protocol/views.ts';
 import { DocumentsScreen } from '../documents/DocumentsScreen.tsx';
 import { useWords } from '../i18n/language.ts';
 import { StateWord } from '../state/StateWord.tsx';
-import type { Column } from '../table/DataTable.tsx';
+import type { Column } from '../table/table.ts';
 import { policySpec } from './phrase.ts';
 import { Target } from './Target.tsx';
 

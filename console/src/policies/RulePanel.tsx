@@ -9,6 +9,7 @@ import { FlowLines } from '../flows/FlowLines.tsx';
 import { readRule } from '../flows/ends.ts';
 import { useWords, type Key } from '../i18n/language.ts';
 import { Facts, Section } from '../panel/Facts.tsx';
+import { RuleSetsOf } from '../rule-sets/RuleSetsOf.tsx';
 import { useAddress } from '../screen/address.ts';
 import { Answer } from '../screen/Answers.tsx';
 import { Cli } from '../screen/Cli.tsx';
@@ -29,10 +30,13 @@ export default function RulePanel({ id }: { id: string }) {
       <div className="panel-title">
         <h2 className="mono">{id}</h2>
       </div>
-      {rule.kind === 'default' ? (
+      {rule.kind === 'signature' ? (
+        <Signature sid={rule.sid} />
+      ) : rule.kind === 'limit' ? (
+        <Limit what={rule.what} />
+      ) : rule.kind === 'default' ? (
         <Alert
           component="p"
-
           isInline
           variant="info"
           title={t('flows.ruleDefault', {
@@ -46,6 +50,55 @@ export default function RulePanel({ id }: { id: string }) {
       )}
       <Decided id={id} />
       <Cli command={`wocloud flows --rule ${id}`} />
+    </>
+  );
+}
+
+function Limit({ what }: { what: string }) {
+  const { t } = useWords();
+  const may = useMay();
+  const address = useAddress();
+  return (
+    <Alert
+      component="p"
+      isInline
+      variant="info"
+      title={t(what === 'rate' ? 'limits.refusedRate' : 'limits.refusedConnections')}
+      {...(may('limit.read') ? { actionLinks: <Link to={address('/limits')}>{t('limits.see')}</Link> } : {})}
+    />
+  );
+}
+
+/** What a gateway refused was allowed by the policies. */
+function Signature({ sid }: { sid: number | null }) {
+  const { t } = useWords();
+  const may = useMay();
+  const address = useAddress();
+  return (
+    <>
+      <Alert
+        component="p"
+        isInline
+        variant="info"
+        title={sid === null ? t('inspection.gatewaySaysPlain') : t('inspection.gatewaySays', { sid })}
+      >
+        {t('inspection.gatewaySaysHow')}
+      </Alert>
+      {sid === null ? null : (
+        <div className="panel-actions">
+          {may('inspection.read') ? (
+            <Button
+              variant="secondary"
+              component={(props) => (
+                <Link {...props} to={address('/inspection', { q: `signature:${sid}` })} />
+              )}
+            >
+              {t('inspection.events')}
+            </Button>
+          ) : null}
+          {may('ruleset.read') ? <RuleSetsOf sid={sid} /> : null}
+        </div>
+      )}
     </>
   );
 }
@@ -89,7 +142,13 @@ function RuleFacts({ stored, name }: { stored: Stored; name: string }) {
   return (
     <Facts
       of={[
-        [t('flows.ruleAction'), <StateWord state={rule.action} />],
+        [
+          t('flows.ruleAction'),
+          <>
+            <StateWord state={rule.action} />{' '}
+            {rule.action === 'inspect' ? <StateWord state={`fails-${rule.failure ?? 'open'}`} /> : null}
+          </>,
+        ],
         [t('flows.ruleDirection'), t(`policies.direction_${rule.direction}`)],
         [t('flows.ruleFrom'), <span className="mono">{peersText(rule.from) || any}</span>],
         [t('flows.ruleTo'), <span className="mono">{peersText(rule.to) || any}</span>],

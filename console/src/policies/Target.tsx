@@ -1,11 +1,12 @@
-// Whom a policy applies to, in words.
+// Whom a policy, an insertion or a limit applies to, in words.
+import type { AppliesTo } from '@wocloud/protocol/resources/policy.ts';
 import type { Stored } from '@wocloud/protocol/views.ts';
 import { useWords } from '../i18n/language.ts';
-import { policySpec, targetText } from './phrase.ts';
+import { targetText } from './phrase.ts';
 
 export function Target({ stored }: { stored: Stored }) {
   const { t } = useWords();
-  const { appliesTo } = policySpec(stored);
+  const { appliesTo } = stored.spec as { appliesTo: AppliesTo };
   if (appliesTo === 'all')
     return <>{stored.metadata.tenant ? t('policies.all') : t('policies.allEverywhere')}</>;
   return <span className="mono">{targetText(appliesTo)}</span>;

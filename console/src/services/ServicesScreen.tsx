@@ -2,7 +2,7 @@
 import type { ServiceSpec } from '@wocloud/protocol/resources/service.ts';
 import type { Stored } from '@wocloud/protocol/views.ts';
 import { DocumentsScreen } from '../documents/DocumentsScreen.tsx';
-import type { Column } from '../table/DataTable.tsx';
+import type { Column } from '../table/table.ts';
 
 const specOf = (stored: Stored) => stored.spec as ServiceSpec;
 

@@ -5,6 +5,11 @@ import { useWords, type Key } from '../i18n/language.ts';
 import { useAddress } from '../screen/address.ts';
 import type { Place } from './places.ts';
 
+const isAt = (place: Place, pathname: string) =>
+  place.path === '/'
+    ? pathname === '/'
+    : [place.path, ...(place.covers ?? [])].some((path) => pathname.startsWith(path));
+
 export function Navigation({ places }: { places: readonly Place[] }) {
   const { t } = useWords();
   const sections = [...new Set(places.map((p) => p.section))];
@@ -30,7 +35,7 @@ function Section({ title, places }: { title: Key | null; places: readonly Place[
   const { pathname } = useLocation();
   const address = useAddress();
   const items = places.map((p) => (
-    <NavItem key={p.path} isActive={p.path === '/' ? pathname === '/' : pathname.startsWith(p.path)}>
+    <NavItem key={p.path} isActive={isAt(p, pathname)}>
       <Link to={address(p.path)}>{t(p.name)}</Link>
     </NavItem>
   ));

@@ -28,7 +28,10 @@ export function Shell() {
   const may = useMay();
   const cache = useQueryClient();
   const [dialog, setDialog] = useState<'search' | 'help' | null>(null);
-  const places = useMemo(() => PLACES.filter((p) => may(p.permission)), [may]);
+  const places = useMemo(
+    () => PLACES.filter((p) => may(p.permission) && !(p.lacking && may(p.lacking))),
+    [may],
+  );
   const search = useCallback(() => setDialog('search'), []);
   const help = useCallback(() => setDialog('help'), []);
   const close = useCallback(() => setDialog(null), []);

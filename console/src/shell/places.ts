@@ -8,12 +8,23 @@ export interface Place {
   key: string;
   permission: string;
   section: Key | null;
+  /** Other addresses that belong to it. */
+  covers?: readonly string[];
+  /** Only for those who lack this permission: they have another way to it. */
+  lacking?: string;
 }
 
 export const PLACES: readonly Place[] = [
   { path: '/', name: 'shell.overview', key: 'o', permission: 'status.read', section: null },
   { path: '/topology', name: 'shell.topology', key: 't', permission: 'flow.read', section: 'shell.watch' },
   { path: '/flows', name: 'shell.flows', key: 'f', permission: 'flow.read', section: 'shell.watch' },
+  {
+    path: '/inspection',
+    name: 'shell.inspection',
+    key: 'i',
+    permission: 'inspection.read',
+    section: 'shell.watch',
+  },
   { path: '/alerts', name: 'shell.alerts', key: 'a', permission: 'alert.read', section: 'shell.watch' },
   { path: '/trace', name: 'shell.trace', key: 'r', permission: 'flow.trace', section: 'shell.watch' },
   {
@@ -31,6 +42,24 @@ export const PLACES: readonly Place[] = [
     permission: 'service.read',
     section: 'shell.control',
   },
+  {
+    path: '/gateways',
+    name: 'shell.gateways',
+    key: 'w',
+    permission: 'gateway.read',
+    section: 'shell.control',
+    covers: ['/insertions', '/rule-sets'],
+  },
+  {
+    path: '/insertions',
+    name: 'shell.insertions',
+    key: 'w',
+    permission: 'insertion.read',
+    section: 'shell.control',
+    covers: ['/rule-sets'],
+    lacking: 'gateway.read',
+  },
+  { path: '/limits', name: 'shell.limits', key: 'm', permission: 'limit.read', section: 'shell.control' },
   {
     path: '/publications',
     name: 'shell.publications',

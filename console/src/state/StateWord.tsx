@@ -1,11 +1,16 @@
 // A state as a shape and a word: never colour alone, and what is unknown is never green.
+import ArrowsAltHIcon from '@patternfly/react-icons/dist/esm/icons/arrows-alt-h-icon';
 import BanIcon from '@patternfly/react-icons/dist/esm/icons/ban-icon';
 import CheckCircleIcon from '@patternfly/react-icons/dist/esm/icons/check-circle-icon';
+import CopyIcon from '@patternfly/react-icons/dist/esm/icons/copy-icon';
 import ExclamationCircleIcon from '@patternfly/react-icons/dist/esm/icons/exclamation-circle-icon';
 import ExclamationTriangleIcon from '@patternfly/react-icons/dist/esm/icons/exclamation-triangle-icon';
 import EyeIcon from '@patternfly/react-icons/dist/esm/icons/eye-icon';
+import HourglassHalfIcon from '@patternfly/react-icons/dist/esm/icons/hourglass-half-icon';
 import InfoCircleIcon from '@patternfly/react-icons/dist/esm/icons/info-circle-icon';
 import InProgressIcon from '@patternfly/react-icons/dist/esm/icons/in-progress-icon';
+import LockIcon from '@patternfly/react-icons/dist/esm/icons/lock-icon';
+import LockOpenIcon from '@patternfly/react-icons/dist/esm/icons/lock-open-icon';
 import OffIcon from '@patternfly/react-icons/dist/esm/icons/off-icon';
 import OutlinedClockIcon from '@patternfly/react-icons/dist/esm/icons/outlined-clock-icon';
 import PauseCircleIcon from '@patternfly/react-icons/dist/esm/icons/pause-circle-icon';
@@ -73,6 +78,16 @@ const LOOKS: Partial<Record<State, Look>> = {
   disabled: [OffIcon, 'quiet'],
   intact: [CheckCircleIcon, 'good'],
   broken: [TimesCircleIcon, 'bad'],
+  starting: [InProgressIcon, 'info'],
+  working: [CheckCircleIcon, 'good'],
+  degraded: [ExclamationTriangleIcon, 'warn'],
+  'gateway-failed': [TimesCircleIcon, 'bad'],
+  draining: [HourglassHalfIcon, 'quiet'],
+  'event-blocked': [BanIcon, 'bad'],
+  inline: [ArrowsAltHIcon, 'info'],
+  mirror: [CopyIcon, 'info'],
+  'fails-open': [LockOpenIcon, 'quiet'],
+  'fails-closed': [LockIcon, 'quiet'],
   'would-allowed': [PencilAltIcon, 'info'],
   'would-dropped': [PencilAltIcon, 'bad'],
   'would-rejected': [PencilAltIcon, 'bad'],

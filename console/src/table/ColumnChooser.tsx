@@ -4,7 +4,7 @@ import ColumnsIcon from '@patternfly/react-icons/dist/esm/icons/columns-icon';
 import { useState } from 'react';
 import { useWords } from '../i18n/language.ts';
 import { defaultColumns, keepColumns, readColumns } from './columns.ts';
-import type { Column } from './DataTable.tsx';
+import type { Column } from './table.ts';
 
 const store = () => {
   try {

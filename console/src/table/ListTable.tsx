@@ -3,7 +3,8 @@ import type { ReactNode } from 'react';
 import type { usePages } from '../api/calls.ts';
 import { useWords } from '../i18n/language.ts';
 import { Failure, Loading } from '../screen/Answers.tsx';
-import { DataTable, type DataTableProps } from './DataTable.tsx';
+import { DataTable } from './DataTable.tsx';
+import type { DataTableProps } from './table.ts';
 
 type Pages<Row> = Pick<ReturnType<typeof usePages>, 'pending' | 'error' | 'retry' | 'hasMore' | 'more'> & {
   items: readonly Row[];

@@ -1,7 +1,7 @@
 // One row: a click on a value filters (with Alt: excludes), a click anywhere else opens the row.
 import type { MouseEvent } from 'react';
 import { useWords } from '../i18n/language.ts';
-import type { Column, DataTableProps } from './DataTable.tsx';
+import type { Column, DataTableProps } from './table.ts';
 
 interface Props<Row> {
   row: Row;

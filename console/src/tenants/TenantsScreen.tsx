@@ -3,7 +3,7 @@ import { TENANT_DEFAULTS, type TenantSpec } from '@wocloud/protocol/resources/te
 import type { Stored } from '@wocloud/protocol/views.ts';
 import { DocumentsScreen } from '../documents/DocumentsScreen.tsx';
 import { StateWord } from '../state/StateWord.tsx';
-import type { Column } from '../table/DataTable.tsx';
+import type { Column } from '../table/table.ts';
 
 const specOf = (stored: Stored) => stored.spec as TenantSpec;
 const defaultOf = (stored: Stored, which: keyof typeof TENANT_DEFAULTS) =>

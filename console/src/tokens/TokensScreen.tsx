@@ -10,7 +10,7 @@ import { quoted } from '../screen/quoted.ts';
 import { Confirm } from '../screen/Confirm.tsx';
 import { Dialog } from '../screen/Dialog.tsx';
 import { Screen } from '../screen/Screen.tsx';
-import type { Column } from '../table/DataTable.tsx';
+import type { Column } from '../table/table.ts';
 import { ListTable } from '../table/ListTable.tsx';
 import { exact } from '../format/moment.ts';
 import { Age } from '../time/Age.tsx';

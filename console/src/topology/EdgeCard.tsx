@@ -3,7 +3,7 @@ import { Button } from '@patternfly/react-core';
 import TimesIcon from '@patternfly/react-icons/dist/esm/icons/times-icon';
 import type { VmView } from '@wocloud/protocol/views.ts';
 import { Link } from 'react-router';
-import { RuleName } from '../flows/FlowPanel.tsx';
+import { RuleName } from '../flows/RuleName.tsx';
 import { bytes, count } from '../format/bytes.ts';
 import { useWords } from '../i18n/language.ts';
 import { useAddress } from '../screen/address.ts';

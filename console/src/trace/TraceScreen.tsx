@@ -9,7 +9,7 @@ import { useCall } from '../api/calls.ts';
 import { documentPath } from '../documents/describe.tsx';
 import { useNames } from '../documents/useNames.ts';
 import { readRule } from '../flows/ends.ts';
-import { RuleName } from '../flows/FlowPanel.tsx';
+import { RuleName } from '../flows/RuleName.tsx';
 import { useWords } from '../i18n/language.ts';
 import { ObjectLink } from '../panel/ObjectLink.tsx';
 import { useAddress, useChange, useParam } from '../screen/address.ts';
@@ -17,6 +17,8 @@ import { Empty, Failure, Loading } from '../screen/Answers.tsx';
 import { Screen } from '../screen/Screen.tsx';
 import { StateWord, type State } from '../state/StateWord.tsx';
 import { words } from '../state/words.ts';
+import { GatewayHop } from './GatewayHop.tsx';
+import { isGateway, type Step } from './gateway.ts';
 import { stepWhy, why } from './why.ts';
 import './trace.css';
 
@@ -197,29 +199,45 @@ function Result({ of: trace, src, dst }: { of: Trace; src: string; dst: string }
       <ol className="trace-steps">
         {trace.steps.map((step, i) => (
           <li key={i}>
-            <div className="trace-step">
-              <StateWord state={stateOf(step.action)} />
-              <span>{t(`trace.direction_${step.direction}`)}</span>
-              <strong>
-                {step.vm ? (
-                  <ObjectLink kind="vm" id={step.vm}>
-                    {step.vm}
-                  </ObjectLink>
-                ) : (
-                  step.where
-                )}
-              </strong>
-              {step.vm && step.where !== step.vm ? (
-                <span className="subtle">{t('trace.on', { host: step.where })}</span>
-              ) : null}
-              <RuleName id={step.rule} />
-              <StepTier of={step.tier} />
-              {step.staged ? <StateWord state="staged" /> : null}
-            </div>
+            {isGateway(step) ? (
+              <div className="trace-step">
+                <StateWord state={stateOf(step.action)} />
+                <strong>{t('trace.gateway')}</strong>
+                <GatewayHop of={step} />
+              </div>
+            ) : (
+              <Side of={step} />
+            )}
             <p className="subtle">{language === 'en' ? step.why : stepWhy(step, t)}</p>
           </li>
         ))}
       </ol>
+    </div>
+  );
+}
+
+/** What one end's rules said. */
+function Side({ of: step }: { of: Step }) {
+  const { t } = useWords();
+  return (
+    <div className="trace-step">
+      <StateWord state={stateOf(step.action)} />
+      <span>{t(`trace.direction_${step.direction}`)}</span>
+      <strong>
+        {step.vm ? (
+          <ObjectLink kind="vm" id={step.vm}>
+            {step.vm}
+          </ObjectLink>
+        ) : (
+          step.where
+        )}
+      </strong>
+      {step.vm && step.where !== step.vm ? (
+        <span className="subtle">{t('trace.on', { host: step.where })}</span>
+      ) : null}
+      <RuleName id={step.rule} />
+      <StepTier of={step.tier} />
+      {step.staged ? <StateWord state="staged" /> : null}
     </div>
   );
 }

@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import type { ResponseOf } from '@wocloud/protocol/api.ts';
 import { ROOMS } from '../i18n/rooms.ts';
 import type { Words } from '../i18n/language.ts';
+import { readGateway } from './gateway.ts';
 import { stepWhy, why } from './why.ts';
 
 const flat = Object.fromEntries(
@@ -58,5 +59,30 @@ await test('a step says which rule matched, and when it decides nothing', () => 
   assert.equal(
     stepWhy(step({ rule: 'default/egress', why: 'no rule matched, so the default "egress" holds' }), t),
     '没有规则匹配，采用默认动作（去往外部的流量）',
+  );
+});
+
+await test('a gateway on the way is told with what becomes of traffic without it', () => {
+  const gateway = (action: string, said: string, rule = 'acme/web'): Trace['steps'][number] => ({
+    where: 'gateway',
+    direction: 'in',
+    vm: null,
+    rule,
+    policy: null,
+    tier: null,
+    action,
+    staged: false,
+    why: said,
+  });
+  const inline = gateway('inspect', 'it passes through the gateway; while none works, it is dropped');
+  assert.deepEqual(readGateway(inline), { mode: 'inline', failure: 'closed', obstacle: null });
+  assert.equal(stepWhy(inline, t), '串接：流量经过网关，网关可以丢弃；故障阻断：没有可用网关时，流量被丢弃');
+  const copy = gateway('mirror', 'the gateway gets a copy; as the other end wants it', '');
+  assert.deepEqual(readGateway(copy), { mode: 'mirror', failure: null, obstacle: null });
+  assert.equal(stepWhy(copy, t), '镜像：网关得到一份副本；由另一端要求');
+  const refused = gateway('drop', 'no gateway can see it, because the host itself is an end; it is dropped');
+  assert.equal(
+    why(trace({ rule: 'acme/web/https-in', steps: [refused] }), t),
+    '要求检测，否则不得通过，而网关无法检测：一端是宿主机自身。',
   );
 });

@@ -2,9 +2,9 @@
 import type { ResponseOf } from '@wocloud/protocol/api.ts';
 import { readRule } from '../flows/ends.ts';
 import type { Words } from '../i18n/language.ts';
+import { isGateway, readGateway, type Step } from './gateway.ts';
 
 type Trace = ResponseOf<'trace.create'>;
-type Step = Trace['steps'][number];
 type T = Words['t'];
 
 const DEFAULTS = ['within', 'between', 'ingress', 'egress'] as const;
@@ -18,6 +18,9 @@ const defaultName = (what: string, t: T) => {
 export function why(trace: Trace, t: T): string {
   const verdict = t(`state.${trace.verdict}`);
   const rule = readRule(trace.rule);
+  const refusing = trace.steps.find((step) => isGateway(step) && step.action === 'drop');
+  const obstacle = refusing ? readGateway(refusing).obstacle : null;
+  if (obstacle) return t('trace.whyUnseen', { what: t(`trace.obstacle_${obstacle}`) });
   if (trace.verdict === 'unprotected') return t('trace.whyUnprotected');
   if (trace.verdict === 'observed') return t('trace.whyObserved');
   if (rule?.kind === 'default') return t('trace.whyDefault', { verdict, what: defaultName(rule.what, t) });
@@ -27,6 +30,18 @@ export function why(trace: Trace, t: T): string {
 
 /** What one step did. */
 export function stepWhy(step: Step, t: T): string {
+  if (isGateway(step)) {
+    const { mode, failure, obstacle } = readGateway(step);
+    return [
+      obstacle
+        ? t('trace.stepUnseen', { what: t(`trace.obstacle_${obstacle}`) })
+        : t(`insertions.modeHelp_${mode}`),
+      failure ? t(`insertions.failureHelp_${failure}`) : '',
+      step.rule ? '' : t('trace.byOther'),
+    ]
+      .filter(Boolean)
+      .join(t('trace.semicolon'));
+  }
   const rule = readRule(step.rule);
   const asked = /first to match of (\d+) asked/.exec(step.why)?.[1];
   return [

@@ -9,7 +9,7 @@ import { ObjectLink } from '../panel/ObjectLink.tsx';
 import { Empty } from '../screen/Answers.tsx';
 import { Dialog } from '../screen/Dialog.tsx';
 import { useMay } from '../session/session.tsx';
-import type { Column } from '../table/DataTable.tsx';
+import type { Column } from '../table/table.ts';
 import { ListTable } from '../table/ListTable.tsx';
 import { Age } from '../time/Age.tsx';
 

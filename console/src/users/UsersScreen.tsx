@@ -10,7 +10,7 @@ import { Empty } from '../screen/Answers.tsx';
 import { Screen } from '../screen/Screen.tsx';
 import { useMay } from '../session/session.tsx';
 import { StateWord } from '../state/StateWord.tsx';
-import type { Column } from '../table/DataTable.tsx';
+import type { Column } from '../table/table.ts';
 import { ListTable } from '../table/ListTable.tsx';
 import { Age } from '../time/Age.tsx';
 import { GrantsTab } from './GrantsTab.tsx';

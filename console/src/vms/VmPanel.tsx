@@ -45,7 +45,6 @@ function Vm({ of: vm }: { of: VmView }) {
       {vm.reason ? (
         <Alert
           component="p"
-
           isInline
           variant={vm.protection === 'unprotected' ? 'warning' : 'info'}
           title={vm.reason}
@@ -159,6 +158,7 @@ function Nics({ of }: { of: VmView['nics'] }) {
 
 function Refused({ vm }: { vm: VmView }) {
   const { t } = useWords();
+  const may = useMay();
   const address = useAddress();
   const [range] = useRange();
   const flows = useCall('flows.list', {
@@ -176,6 +176,9 @@ function Refused({ vm }: { vm: VmView }) {
         }
       </Answer>
       <Link to={address('/flows', { q: `vm:${vm.name}` })}>{t('vms.allFlows')}</Link>
+      {may('inspection.read') ? (
+        <Link to={address('/inspection', { q: `vm:${vm.name}` })}>{t('vms.events')}</Link>
+      ) : null}
     </Section>
   );
 }

@@ -5,7 +5,7 @@ import { memory } from '../format/bytes.ts';
 import { useWords } from '../i18n/language.ts';
 import { ObjectLink } from '../panel/ObjectLink.tsx';
 import { StateWord } from '../state/StateWord.tsx';
-import type { Column } from '../table/DataTable.tsx';
+import type { Column } from '../table/table.ts';
 import { Age } from '../time/Age.tsx';
 
 /** IPv4 first, what every card makes for itself (link-local) last. */

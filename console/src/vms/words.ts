@@ -53,6 +53,7 @@ export const words = bilingual({
     '该时间范围内这台虚拟机没有被拦截的流量。',
   ],
   allFlows: ['All its flows', '它的全部流量'],
+  events: ['What gateways saw of it', '安全网关对它的检测事件'],
   alerts: ['Open alerts', '待处理告警'],
   noAlerts: ['None', '无'],
   editLabels: ['Edit labels and tenant', '编辑标签和租户'],

@@ -52,6 +52,7 @@ export function buildChain(
         peers,
         services: rule.services,
         log: rule.log,
+        ...(rule.failure === undefined ? {} : { failure: rule.failure }),
       });
     }
   const fallback = (name: string, action: 'allow' | 'drop', peers: DesiredRule['peers']) =>

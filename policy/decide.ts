@@ -5,6 +5,7 @@ import type { Action } from '@wocloud/protocol/resources/policy.ts';
 import { covers, isGroupAddress, linkLocal, parseAddress, parseCidr } from './cidr.ts';
 import { PolicyError } from './errors.ts';
 import { essential } from './essential.ts';
+import { inspectionOf, type Inspection } from './inspection.ts';
 import { nicId, type InventoryNic, type InventoryVm, type World } from './model.ts';
 import { matchesServices, type Headers, type Relation } from './packet.ts';
 import { ownAddresses } from './resolve.ts';
@@ -43,6 +44,8 @@ export interface Decision extends Outcome {
   src: string;
   dst: string;
   steps: DecisionStep[];
+  /** Whether it goes through a gateway; null when nobody wants that, or it does not pass anyway. */
+  inspection: Inspection | null;
 }
 
 interface Attached {
@@ -91,7 +94,25 @@ export function decide(world: World, packet: Packet): Decision {
   const out = ask(from, 'out', dst);
   const into = ask(to, 'in', src);
   const network = (from ?? to)?.nic.network ?? '';
-  return { ...combine(out, into), relation, network, src, dst, steps };
+  const outcome = combine(out, into);
+  const inspected = (end: Attached | null, side: Side | null) =>
+    end && side && { ...end, rule: side.enforced };
+  const inspection =
+    outcome.verdict === 'allowed'
+      ? inspectionOf(world, {
+          relation,
+          headers,
+          sourcePort: packet.sourcePort ?? 0,
+          group: isGroupAddress(parseAddress(dst)),
+          from: inspected(from, out),
+          to: inspected(to, into),
+        })
+      : null;
+  const decision = { ...outcome, relation, network, src, dst, steps, inspection };
+  // No gateway can see it, and uninspected it must not pass.
+  return inspection?.obstacle && inspection.mode === 'inline' && inspection.failure === 'closed'
+    ? { ...decision, verdict: 'dropped', action: 'drop' }
+    : decision;
 }
 
 /** One end's rules, first match first. */
@@ -116,7 +137,12 @@ function judge(
       const matched =
         matchesServices(rule.services, headers) && matchesPeers(rule.peers, peer, owners, relation);
       if (!note(rule.id, rule.action, rule.staged, matched)) continue;
-      const match: Match = { rule: rule.id, action: rule.action, log: rule.log };
+      const match: Match = {
+        rule: rule.id,
+        action: rule.action,
+        log: rule.log,
+        ...(rule.failure && { failure: rule.failure }),
+      };
       if (!rule.staged) return { enforced: match, staged };
       staged ??= match;
     }

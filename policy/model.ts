@@ -1,6 +1,8 @@
 // What policy decides upon: the published documents, and the VMs and networks the hosts report.
 import type { DesiredNetwork } from '@wocloud/protocol/desired.ts';
 import type { Group } from '@wocloud/protocol/resources/group.ts';
+import type { Insertion } from '@wocloud/protocol/resources/insertion.ts';
+import type { Limit } from '@wocloud/protocol/resources/limit.ts';
 import type { Policy } from '@wocloud/protocol/resources/policy.ts';
 import type { Service } from '@wocloud/protocol/resources/service.ts';
 import type { Tenant } from '@wocloud/protocol/resources/tenant.ts';
@@ -12,6 +14,8 @@ export interface Documents {
   groups: readonly Group[];
   services: readonly Service[];
   policies: readonly Policy[];
+  insertions?: readonly Insertion[];
+  limits?: readonly Limit[];
 }
 
 export const NO_DOCUMENTS: Documents = { tenants: [], groups: [], services: [], policies: [] };

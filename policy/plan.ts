@@ -1,13 +1,19 @@
 // The desired state of each host, from documents and inventory: incremental, and the same whatever order things came in.
 import type {
   DesiredChain,
+  DesiredGateway,
+  DesiredInsertion,
+  DesiredLimits,
   DesiredNetwork,
   DesiredNic,
+  DesiredRules,
   DesiredSet,
   DesiredState,
 } from '@wocloud/protocol/desired.ts';
 import { buildChain, chainId, type BuiltChain } from './chains.ts';
 import { canonical } from './cidr.ts';
+import { InsertionIndex, desiredInsertion, type ExpandedInsertion } from './insertions.ts';
+import { LimitIndex, sameLimits } from './limits.ts';
 import {
   NO_DOCUMENTS,
   nicId,
@@ -26,7 +32,7 @@ import {
   type ExpandedPolicy,
   type TenantDefaults,
 } from './rules.ts';
-import { GroupIndex, KNOWN, tenantSelection, type Selection } from './selection.ts';
+import { GroupIndex, KNOWN, selectionFacts, tenantSelection, type Selection } from './selection.ts';
 import type { Policy } from '@wocloud/protocol/resources/policy.ts';
 
 interface Expansion {
@@ -43,12 +49,17 @@ interface CachedChain {
   built: BuiltChain;
 }
 
+const NO_GATEWAYS: DesiredGateway[] = [];
+const NO_RULES: DesiredRules[] = [];
 const compareText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
 const byId = (a: { id: string }, b: { id: string }): number => compareText(a.id, b.id);
 
 export class Planner {
   readonly #resolver = new Resolver();
   readonly #networks = new Map<string, DesiredNetwork[]>();
+  readonly #gateways = new Map<string, DesiredGateway[]>();
+  readonly #insertions = new InsertionIndex();
+  readonly #limits = new LimitIndex();
   readonly #vmsOfHost = new Map<string, Set<string>>();
   readonly #dirty = new Set<string>();
   /** Which hosts' last desired state used a set. */
@@ -60,6 +71,7 @@ export class Planner {
   readonly #states = new Map<string, DesiredState>();
   readonly #tenantUse = new Map<string | null, number>();
   #documents: Documents = NO_DOCUMENTS;
+  #rules: DesiredRules[] = [];
   #expansions = new Map<string, Expansion>();
   #order = new Map<ExpandedPolicy, number>();
   #bySelection = new Map<string, ExpandedPolicy[]>();
@@ -87,18 +99,25 @@ export class Planner {
       (key) => before.get(key)?.fingerprint !== after.get(key)?.fingerprint,
     );
     for (const key of touched) this.#dirtyMembers(before.get(key)?.expanded?.appliesTo);
+    const inserted = this.#insertions.replace(documents.insertions ?? [], groups, services, namesStand);
+    for (const selection of inserted.was) this.#dirtyMembers(selection);
+    const limited = this.#limits.replace(documents.limits ?? [], groups);
+    for (const selection of limited.was) this.#dirtyMembers(selection);
     this.#documents = documents;
     this.#expansions = after;
     this.#indexPolicies();
     this.#forgetUnused();
     for (const key of touched) this.#dirtyMembers(after.get(key)?.expanded?.appliesTo);
+    for (const selection of inserted.is) this.#dirtyMembers(selection);
+    for (const selection of limited.is) this.#dirtyMembers(selection);
     this.#setDefaults(documents);
     this.#spread();
   }
 
   /** What could not be read in the documents; empty when validation was asked before publishing. */
   problems(): string[] {
-    return [...this.#expansions.values()].flatMap((e) => e.problems);
+    const policies = [...this.#expansions.values()].flatMap((e) => e.problems);
+    return [...policies, ...this.#insertions.problems(), ...this.#limits.problems()];
   }
 
   upsertVm(vm: InventoryVm): void {
@@ -134,8 +153,22 @@ export class Planner {
     this.#dirty.add(host);
   }
 
+  /** The gateways a host is to run. */
+  setGateways(host: string, gateways: readonly DesiredGateway[]): void {
+    this.#gateways.set(host, [...gateways].sort(byId));
+    this.#dirty.add(host);
+  }
+
+  /** The rules all gateways are to have; hosts without a gateway are not told. */
+  setRules(digest: string | null): void {
+    if (digest === (this.#rules[0]?.digest ?? null)) return;
+    this.#rules = digest === null ? [] : [{ id: 'rules', digest }];
+    for (const [host, gateways] of this.#gateways) if (gateways.length > 0) this.#dirty.add(host);
+  }
+
   removeHost(host: string): void {
     this.#networks.delete(host);
+    this.#gateways.delete(host);
     this.#states.delete(host);
     this.#dirty.delete(host);
     this.#useSets(host, []);
@@ -153,10 +186,14 @@ export class Planner {
     const nics: DesiredNic[] = [];
     const chains = new Map<string, DesiredChain>();
     const sets = new Map<string, DesiredSet>();
+    const inserted = new Map<ExpandedInsertion, string[]>();
     const seen = new Set<string>();
     for (const id of this.#vmsOfHost.get(host) ?? []) {
       const vm = this.#resolver.vm(id) as InventoryVm;
       const policies = this.#policiesOf(vm);
+      const memberships = this.#resolver.memberships(vm.id);
+      const limits = this.#limits.of(vm.tenant, memberships);
+      const insertions = this.#insertions.of(vm.tenant, memberships);
       for (const nic of vm.nics) {
         const key = nicId(vm.id, nic.mac);
         if (!known.has(nic.network) || seen.has(key)) continue;
@@ -169,33 +206,61 @@ export class Planner {
             sets.set(set, this.#set(set, selection, nic.network));
           return built.chain.id;
         }) as [string, string];
-        nics.push(this.#nic(key, vm, nic, out, into));
+        nics.push(this.#nic(key, vm, nic, { out, in: into, limits }));
+        for (const insertion of insertions) {
+          const list = inserted.get(insertion);
+          if (list) list.push(key);
+          else inserted.set(insertion, [key]);
+        }
       }
     }
     this.#useSets(host, [...sets.keys()]);
     this.#dirty.delete(host);
     const last = this.#states.get(host);
+    const gateways = this.#gateways.get(host) ?? NO_GATEWAYS;
     const state: DesiredState = {
       generation,
       networks,
       nics: unlessSame(nics.sort(byId), last?.nics),
       chains: unlessSame([...chains.values()].sort(byId), last?.chains),
       sets: unlessSame([...sets.values()].sort(byId), last?.sets),
-      insertions: [],
-      gateways: [],
-      rules: [],
+      insertions: unlessSame(placedInsertions(inserted, last?.insertions), last?.insertions),
+      gateways,
+      rules: gateways.length > 0 ? this.#rules : NO_RULES,
     };
     this.#states.set(host, state);
     return state;
   }
 
-  #nic(id: string, vm: InventoryVm, nic: InventoryNic, out: string, into: string): DesiredNic {
+  #nic(
+    id: string,
+    vm: InventoryVm,
+    nic: InventoryNic,
+    { limits, ...chains }: { out: string; in: string; limits: DesiredLimits | undefined },
+  ): DesiredNic {
     const cached = this.#nics.get(id);
-    if (cached?.vm === vm && cached.nic.out === out && cached.nic.in === into) return cached.nic;
+    if (
+      cached?.vm === vm &&
+      cached.nic.out === chains.out &&
+      cached.nic.in === chains.in &&
+      sameLimits(cached.nic.limits, limits)
+    )
+      return cached.nic;
     const { name, tenant, mode } = vm;
     const addresses = canonical(ownAddresses(nic.addresses).map((p) => p.text));
     const { mac, network } = nic;
-    const made: DesiredNic = { id, vm: vm.id, name, tenant, mac, network, mode, addresses, out, in: into };
+    const made: DesiredNic = {
+      id,
+      vm: vm.id,
+      name,
+      tenant,
+      mac,
+      network,
+      mode,
+      addresses,
+      ...chains,
+      ...(limits && { limits }),
+    };
     this.#nics.set(id, { vm, nic: made });
     return made;
   }
@@ -225,6 +290,8 @@ export class Planner {
       for (const rule of [...expanded.in, ...expanded.out])
         for (const selection of rule.peers.selections) wanted.set(selection.key, selection);
     }
+    for (const selection of [...this.#insertions.selections(), ...this.#limits.selections()])
+      wanted.set(selection.key, selection);
     wanted.set(KNOWN.key, KNOWN);
     for (const tenant of this.#tenantUse.keys()) {
       const selection = tenantSelection(tenant);
@@ -357,13 +424,26 @@ function expand(
   return { source: policy, expanded: kept ? old.expanded : expanded, problems, fingerprint };
 }
 
-const selectionFacts = (selection: Selection | null): unknown =>
-  selection && [selection.key, selection.definition];
-
 const ruleFacts = (rule: ExpandedPolicy['in'][number]): unknown => ({
   ...rule,
   peers: { ...rule.peers, selections: rule.peers.selections.map(selectionFacts) },
 });
+
+/** As they were before, where they say the same. */
+function placedInsertions(
+  inserted: ReadonlyMap<ExpandedInsertion, readonly string[]>,
+  before: readonly DesiredInsertion[] | undefined,
+): DesiredInsertion[] {
+  if (inserted.size === 0) return [];
+  const known = new Map(before?.map((insertion) => [insertion.id, insertion]));
+  return [...inserted]
+    .map(([insertion, nics]) => {
+      const now = desiredInsertion(insertion, nics);
+      const old = known.get(now.id);
+      return old && JSON.stringify(old) === JSON.stringify(now) ? old : now;
+    })
+    .sort(byId);
+}
 
 /** The list as it was, when it holds the same: whoever compares by identity is done at once. */
 const unlessSame = <T>(now: T[], before: T[] | undefined): T[] =>

@@ -1,5 +1,6 @@
 // A policy's rules as they are judged: in order, one list per direction, names resolved, services as numbers.
 import type { DesiredService } from '@wocloud/protocol/desired.ts';
+import type { FailureMode } from '@wocloud/protocol/resources/insertion.ts';
 import { TIERS, type Action, type Policy, type Rule } from '@wocloud/protocol/resources/policy.ts';
 import { TENANT_DEFAULTS, type Tenant } from '@wocloud/protocol/resources/tenant.ts';
 import { PolicyError } from './errors.ts';
@@ -25,6 +26,8 @@ export interface ExpandedRule {
   peers: ResolvedPeers;
   /** Empty: all traffic. */
   services: DesiredService[];
+  /** Of `inspect`. */
+  failure?: FailureMode;
 }
 
 export interface ExpandedPolicy {
@@ -179,6 +182,7 @@ function expandDirection(
       log: rule.log ?? false,
       peers,
       services: unknown && refuses ? [] : normalizeServices(wanted),
+      ...(rule.action === 'inspect' ? { failure: rule.failure ?? 'open' } : {}),
     });
   }
   return out;

@@ -48,6 +48,10 @@ export const tenantSelection = (tenant: string | null): Selection => ({
   whole: true,
 });
 
+/** Whom it means, as plain values. */
+export const selectionFacts = (selection: Selection | null): unknown =>
+  selection && [selection.key, selection.definition];
+
 /** Every VM we know of. */
 export const KNOWN: Selection = { ...tenantSelection(EVERYONE), key: 'k:' };
 

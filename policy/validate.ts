@@ -1,10 +1,13 @@
 // What a schema cannot see in a document: names that mean nothing, selectors and ranges that do not parse, reach beyond a tenant.
 import type { Group } from '@wocloud/protocol/resources/group.ts';
+import type { Insertion } from '@wocloud/protocol/resources/insertion.ts';
+import type { Limit } from '@wocloud/protocol/resources/limit.ts';
 import type { AppliesTo, Peer, Policy, Rule } from '@wocloud/protocol/resources/policy.ts';
 import type { Service } from '@wocloud/protocol/resources/service.ts';
 import type { Tenant } from '@wocloud/protocol/resources/tenant.ts';
 import { parseCidr } from './cidr.ts';
 import { PolicyError } from './errors.ts';
+import { LIMITED } from './limits.ts';
 import type { Documents } from './model.ts';
 import { didYouMean } from './names.ts';
 import { ServiceIndex } from './rules.ts';
@@ -21,7 +24,7 @@ export interface Issue {
   hint: string | null;
 }
 
-export type PolicyDocument = Tenant | Group | Service | Policy;
+export type PolicyDocument = Tenant | Group | Service | Policy | Insertion | Limit;
 
 /** Mistakes of one document, its references looked up in `documents` (which should hold it and its companions). */
 export function validateDocument(document: PolicyDocument, documents: Documents): Issue[] {
@@ -33,7 +36,10 @@ export function validateDocument(document: PolicyDocument, documents: Documents)
     case 'Service':
       return validateService(document);
     case 'Policy':
+    case 'Insertion':
       return new PolicyCheck(document, documents).issues;
+    case 'Limit':
+      return validateLimit(document, documents);
   }
 }
 
@@ -45,7 +51,14 @@ export interface DocumentIssue extends Issue {
 
 /** Mistakes of a whole set, as it would be published: also names given twice. */
 export function validateDocuments(documents: Documents): DocumentIssue[] {
-  const all = [...documents.tenants, ...documents.groups, ...documents.services, ...documents.policies];
+  const all = [
+    ...documents.tenants,
+    ...documents.groups,
+    ...documents.services,
+    ...documents.policies,
+    ...(documents.insertions ?? []),
+    ...(documents.limits ?? []),
+  ];
   const seen = new Set<string>();
   return all.flatMap((document) => {
     const { name, tenant } = document.metadata;
@@ -118,22 +131,51 @@ function validateService(service: Service): Issue[] {
   return issues;
 }
 
+function validateLimit(limit: Limit, documents: Documents): Issue[] {
+  const { issues } = new PolicyCheck(limit, documents);
+  if (LIMITED.every((what) => limit.spec[what] === undefined))
+    issues.push({
+      path: '/spec',
+      code: 'limit.empty',
+      message: `limit "${limit.metadata.name}" limits nothing`,
+      hint: `give one of ${LIMITED.join(', ')}`,
+    });
+  return issues;
+}
+
+/** Names in a policy, or in what else applies to VMs as a policy does. */
 class PolicyCheck {
   readonly issues: Issue[] = [];
-  readonly #policy: Policy;
+  readonly #document: Policy | Insertion | Limit;
   readonly #tenant: string | undefined;
   readonly #documents: Documents;
   readonly #groups: GroupIndex;
   readonly #services: ServiceIndex;
 
-  constructor(policy: Policy, documents: Documents) {
-    this.#policy = policy;
-    this.#tenant = policy.metadata.tenant;
+  constructor(document: Policy | Insertion | Limit, documents: Documents) {
+    this.#document = document;
+    this.#tenant = document.metadata.tenant;
     this.#documents = documents;
     this.#groups = new GroupIndex(documents.groups);
     this.#services = new ServiceIndex(documents.services);
-    this.#checkTier();
-    this.#checkAppliesTo(policy.spec.appliesTo);
+    this.#checkAppliesTo(document.spec.appliesTo);
+    if (document.kind === 'Policy') this.#checkPolicy(document);
+    if (document.kind === 'Insertion') this.#checkInsertion(document);
+  }
+
+  #checkInsertion({ spec: { mode, failure, services } }: Insertion): void {
+    if (mode === 'mirror' && failure === 'closed')
+      this.#add(
+        '/spec/failure',
+        'insertion.failure',
+        'a mirror gets a copy, so it can stop nothing: "closed" has no meaning',
+        'leave failure out, or choose mode "inline"',
+      );
+    this.#checkServices(services, '/spec');
+  }
+
+  #checkPolicy(policy: Policy): void {
+    this.#checkTier(policy);
     const names = new Map<string, number>();
     policy.spec.rules.forEach((rule, i) => {
       const path = `/spec/rules/${i}`;
@@ -154,8 +196,7 @@ class PolicyCheck {
     this.issues.push({ path, code, message, hint });
   }
 
-  #checkTier(): void {
-    const { tier } = this.#policy.spec;
+  #checkTier({ spec: { tier } }: Policy): void {
     if (this.#tenant !== undefined && tier !== 'tenant')
       this.#add(
         '/spec/tier',
@@ -173,7 +214,7 @@ class PolicyCheck {
         this.#add(
           `${path}/tenant`,
           'tenant.foreign',
-          `a policy of tenant "${this.#tenant}" applies to its own VMs only`,
+          `${this.#document.kind === 'Insertion' ? 'an' : 'a'} ${this.#document.kind.toLowerCase()} of tenant "${this.#tenant}" applies to its own VMs only`,
           'leave tenant out',
         );
         return;
@@ -198,7 +239,18 @@ class PolicyCheck {
         );
     rule.from?.forEach((peer, i) => this.#checkPeer(peer, `${path}/from/${i}`));
     rule.to?.forEach((peer, i) => this.#checkPeer(peer, `${path}/to/${i}`));
-    rule.services?.forEach((text, i) => {
+    this.#checkServices(rule.services, path);
+    if (rule.failure !== undefined && rule.action !== 'inspect')
+      this.#add(
+        `${path}/failure`,
+        'rule.failure',
+        `action "${rule.action}" asks no gateway: "failure" has no meaning`,
+        'leave failure out, or choose action "inspect"',
+      );
+  }
+
+  #checkServices(services: readonly string[] | undefined, path: string): void {
+    services?.forEach((text, i) => {
       this.issues.push(...attempt(`${path}/services/${i}`, () => this.#services.resolve(text, this.#tenant)));
     });
   }

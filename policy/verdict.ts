@@ -1,5 +1,6 @@
 // Two ends, one answer: how the judgements at the source's and the destination's NIC make a verdict.
 import type { StagedVerdict, Verdict } from '@wocloud/protocol/flow.ts';
+import type { FailureMode } from '@wocloud/protocol/resources/insertion.ts';
 import type { Action } from '@wocloud/protocol/resources/policy.ts';
 
 export interface Match {
@@ -7,6 +8,8 @@ export interface Match {
   rule: string;
   action: Action;
   log: boolean;
+  /** Of `inspect`. */
+  failure?: FailureMode;
 }
 
 /** What one chain says about one packet. */
@@ -24,7 +27,7 @@ export interface Side extends Judgement {
 export interface Outcome {
   /** `observed` when neither end is enforced. */
   verdict: Verdict;
-  /** `inspect` passes for now, and is told apart for the gateway. */
+  /** `inspect`: passes, and goes through a gateway. */
   action: Action;
   /** Rule that decided at each enforced end; empty where none was asked. */
   ruleOut: string;

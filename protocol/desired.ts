@@ -85,7 +85,8 @@ export type DesiredNic = Static<typeof DesiredNic>;
 
 /**
  * Whose allowed traffic goes through a gateway: that of these NICs, in both directions, to these services (none: all).
- * The first insertion that matches a connection counts, in the order of `order` and then `id`.
+ * Of several that match a connection the strictest counts: inline before mirror, closed before open; `order` and then
+ * `id` say which of equals is named.
  */
 export const DesiredInsertion = record({
   id: Type.String({ maxLength: 128, description: '<tenant or "-">/<name>' }),

@@ -98,7 +98,7 @@ export const SEVERITIES = ['info', 'low', 'medium', 'high', 'critical'] as const
 /**
  * Something that needs a person. `kind` is a stable dotted code: spoof.mac, spoof.ipv4, spoof.ipv6, spoof.arp,
  * spoof.nd, spoof.ra, spoof.dhcp, spoof.dhcpv6, spoof.vlan, spoof.fragment, spoof.ethertype, firewall.drift,
- * records.lost, rule.logged, libvirt.down, host.stale, …
+ * syn.flood, limit.connections, limit.rate, records.lost, rule.logged, libvirt.down, host.stale, …
  * `key` groups repetitions: same kind and key while open is one alert with a count.
  */
 export const EngineAlert = record({

@@ -3,6 +3,7 @@ import type { DesiredNic, DesiredState } from '@wocloud/protocol/desired.ts';
 import { lastAddress, linkLocal, parseCidr } from '../cidr.ts';
 import { digest } from '../digest.ts';
 import { GUARD_KINDS, LOG_GROUP, guardPrefix, isDeviceName, tapChain } from './names.ts';
+import { addSendRate, addSynGuard, synRate } from './limits.ts';
 import type { LocalFacts } from './local.ts';
 import { remember } from './remember.ts';
 import { addChain, addSet, emptyTable, type Table } from './ruleset.ts';
@@ -14,8 +15,8 @@ const ND_SOUND = ['ip6 hoplimit != 255 goto refuse-nd', 'ip6 nexthdr != 58 goto 
 const FIXED_CHAINS: Readonly<Record<string, readonly string[]>> = {
   guard: [
     // Whole, untagged, of TCP, by its own name: one look instead of three; the same answer.
-    'ether type ip ip protocol tcp ip frag-off & 0x3fff == 0 iifname . ether saddr . ip saddr @own-pair4 accept',
-    'ether type ip6 ip6 nexthdr tcp iifname . ether saddr . ip6 saddr @own-pair6 accept',
+    'ether type ip ip protocol tcp ip frag-off & 0x3fff == 0 iifname . ether saddr . ip saddr @own-pair4 goto own-tcp',
+    'ether type ip6 ip6 nexthdr tcp iifname . ether saddr . ip6 saddr @own-pair6 goto own-tcp',
     'iifname . ether saddr != @own-mac goto refuse-mac',
     'ether type { 0x8100, 0x88a8 } goto refuse-vlan',
     'meta protocol vmap { ip : goto guard-ip4, ip6 : goto guard-ip6, arp : goto guard-arp, 0x8035 : accept }',
@@ -25,8 +26,8 @@ const FIXED_CHAINS: Readonly<Record<string, readonly string[]>> = {
     'ip frag-off & 0x3fff != 0 jump guard-fragment4',
     'udp sport 67 goto refuse-dhcp',
     'udp sport 68 udp dport 67 goto guard-dhcp',
-    'iifname . ip saddr @own-ip4 accept',
-    'iifname . ip saddr @own-net4 accept',
+    'iifname . ip saddr @own-ip4 goto own',
+    'iifname . ip saddr @own-net4 goto own',
     'ip saddr 0.0.0.0 ip protocol igmp accept',
     'goto refuse-ipv4',
   ],
@@ -73,8 +74,8 @@ const FIXED_CHAINS: Readonly<Record<string, readonly string[]>> = {
     'goto own-source6',
   ],
   'own-source6': [
-    'iifname . ip6 saddr @own-ip6 accept',
-    'iifname . ip6 saddr @own-net6 accept',
+    'iifname . ip6 saddr @own-ip6 goto own',
+    'iifname . ip6 saddr @own-net6 goto own',
     'goto refuse-ipv6',
   ],
   // At most one option, whose link-layer address is the NIC's own.
@@ -118,7 +119,9 @@ const REFUSED = 'type ifname; size 8192; flags dynamic; counter;';
 
 /** Independent of all rules: made anew only when NICs, networks or taps change. */
 export const guardTable = (state: DesiredState, local: LocalFacts): Table =>
-  guards(state.nics, [state.networks, local.taps, local.networks], () => makeGuard(state, local));
+  guards(state.nics, [state.networks, local.taps, local.networks, local.shapers], () =>
+    makeGuard(state, local),
+  );
 
 const guards = remember<readonly DesiredNic[], Table>();
 
@@ -136,10 +139,14 @@ function makeGuard(state: DesiredState, local: LocalFacts): Table {
   }
   for (const [name, rules] of Object.entries(FIXED_CHAINS)) addChain(table, name, rules);
   const own = new OwnSets();
+  const synRates = new Map<string, number>();
   for (const nic of state.nics) {
     const tap = local.taps.get(nic.id);
     if (nic.mode !== 'enforce' || tap === undefined || !isDeviceName(tap)) continue;
     own.add(tap, nic);
+    synRates.set(tap, synRate(nic));
+    const shaper = local.shapers?.get(nic.id);
+    if (shaper) addSendRate(table, tap, shaper);
     addChain(
       table,
       tapChain(tap),
@@ -149,6 +156,7 @@ function makeGuard(state: DesiredState, local: LocalFacts): Table {
     );
   }
   own.into(table);
+  addSynGuard(table, synRates);
   addOtherPorts(table, state, local);
   return table;
 }

@@ -6,6 +6,7 @@ import { MLD_TYPES, ND_TYPES } from '../essential.ts';
 import { chainText, verdictRules, type ChainText, type VerdictUse } from './chains.ts';
 import { VARIANTS, LOG_GROUP, chainName, commentOf, counterName, guardPrefix, setName } from './names.ts';
 import { isDeviceName } from './names.ts';
+import { addConnectionLimits, addLimitRefusals } from './limits.ts';
 import type { LocalFacts } from './local.ts';
 import { remember } from './remember.ts';
 import { addChain, addSet, emptyTable, type ElementSet, type Table } from './ruleset.ts';
@@ -28,12 +29,13 @@ const FIXED_CHAINS: Readonly<Record<string, readonly string[]>> = {
     `${GROUP_FRAME} goto to-many`,
     'ct status confirmed accept',
     'ct state invalid goto invalid',
+    'jump limits',
     'iifname . ether daddr @host-macs goto routed',
     'iifname . oifname @bridged goto bridged',
     'goto routed',
   ],
   // What the host routes is in zone 0; that alone would believe whoever else may set zones.
-  connect: ['ct zone != 0 iifname . oifname @bridged goto connect-bridged', 'goto routed'],
+  connect: ['jump limits', 'ct zone != 0 iifname . oifname @bridged goto connect-bridged', 'goto routed'],
   'connect-bridged': ['iifname . ether saddr vmap @src-n', 'oifname . ether daddr vmap @dst-n'],
   bridged: [`${DHCP_ASK} goto bridged-in`, 'iifname . ether saddr vmap @src-n', 'goto bridged-in'],
   'bridged-in': [
@@ -80,6 +82,7 @@ const FIXED_CHAINS: Readonly<Record<string, readonly string[]>> = {
     `${DHCP_ASK} accept`,
     'ct status confirmed accept',
     'ct state invalid iifname . ether saddr @enforced counter name "invalid" drop',
+    'jump limits',
     'iifname . ether saddr vmap @src-h',
   ],
   output: [
@@ -116,6 +119,7 @@ export function inetTable(state: DesiredState, local: LocalFacts): Table {
   for (const [name, set] of fixed.sets) table.sets.set(name, set);
   for (const [name, chain] of fixed.chains) table.chains.set(name, chain);
   addPolicyChains(table, state, local);
+  addLimitRefusals(table, state, local);
   return table;
 }
 
@@ -235,6 +239,10 @@ function addDispatch(table: Table, state: DesiredState, local: LocalFacts): void
       : 'type ifname . ether_addr : verdict;';
     addSet(table, name, header, elements);
   }
+  addConnectionLimits(table, state.nics, ({ network: id }) => {
+    const network = networks.get(id);
+    return network ? [network.bridge, ...interfacesOf(network, local)] : [];
+  });
   addSet(table, 'enforced', 'type ifname . ether_addr;', enforced.macs);
   addSet(table, 'enforced-ip4', 'type ifname . ipv4_addr; flags interval;', enforced.four);
   addSet(table, 'enforced-ip6', 'type ifname . ipv6_addr; flags interval;', enforced.six);

@@ -20,8 +20,11 @@ import {
   typeOf,
 } from '../testing/frames.ts';
 import { HOST_ADDRESS, KernelHost, ROUTED, bridgeMac } from '../testing/kernel.ts';
+import { ANYTHING } from '../testing/inspected-host.ts';
+import { StandInWire } from '../testing/wire.ts';
 import { NETWORKS, documents, hostNetworks, vm } from '../testing/worlds.ts';
 import { assignSlots, ruleIds, type LocalFacts, NO_LOCAL } from './local.ts';
+import { BUCKETS, hex32, instanceMark } from './marks.ts';
 import { LOG_GROUP, REFUSE_PREFIX, slotsOfMark } from './names.ts';
 import { refusalFrame } from './refusal.ts';
 import { buildRuleset, deltaScript, fullScript } from './script.ts';
@@ -36,12 +39,14 @@ const PORTS = NETWORKS.flatMap((network) => [
 ]);
 
 let kernel: KernelHost;
+let wire: StandInWire;
 let applied = { state: EMPTY_STATE, local: NO_LOCAL };
 let lastSlot = 0;
 let nextPort = 10_000;
 
 before(async () => {
   kernel = await KernelHost.create(PORTS);
+  wire = await StandInWire.create(kernel, 1);
   await kernel.nft(fullScript(buildRuleset(applied.state, applied.local)));
   await kernel.listen(LOG_GROUP.refuse);
   await kernel.nft(`add table inet probe
@@ -49,17 +54,24 @@ add set inet probe seen { type inet_service; size 65535; flags dynamic; }
 add chain inet probe input { type filter hook input priority 10; policy accept; }
 add rule inet probe input add @seen { th sport }`);
 });
-after(() => kernel.close());
+after(async () => {
+  await wire.close();
+  await kernel.close();
+});
 
 const kernelWorld: fc.Arbitrary<World> = fc
-  .tuple(documents, fc.tuple(...numbers.map((n) => vm(n, ['enforce', 'enforce', 'observe']))))
-  .map(([docs, vms]) => ({
-    documents: docs,
+  .tuple(documents, fc.tuple(...numbers.map((n) => vm(n, ['enforce', 'enforce', 'observe']))), fc.nat(2))
+  .map(([docs, vms, dice]) => ({
+    // What is refused shows nothing of inspection.
+    documents: dice > 0 ? docs : { ...docs, policies: [ANYTHING] },
     vms: vms.map((machine) => ({ ...machine, host: 'h1' })),
     hosts: new Map([['h1', hostNetworks.get('h1') ?? []]]),
   }));
 
-async function publish(world: World): Promise<{ slots: ReadonlyMap<string, number> }> {
+/** Its probes pass, they do not, or there is none. */
+type Gateway = 'alive' | 'dead' | 'none';
+
+async function publish(world: World, gateway: Gateway): Promise<{ slots: ReadonlyMap<string, number> }> {
   const planner = new Planner();
   planner.setDocuments(world.documents);
   for (const machine of world.vms) planner.upsertVm(machine);
@@ -72,6 +84,8 @@ async function publish(world: World): Promise<{ slots: ReadonlyMap<string, numbe
   const local: LocalFacts = {
     taps,
     slots,
+    gateways: new Map(gateway === 'none' ? [] : [[wire.instance, wire.ports]]),
+    buckets: Array.from({ length: BUCKETS }, () => (gateway === 'none' ? 0 : wire.instance)),
     networks: new Map(
       NETWORKS.map((network, i) => [
         network,
@@ -86,6 +100,11 @@ async function publish(world: World): Promise<{ slots: ReadonlyMap<string, numbe
   };
   await kernel.nft(deltaScript(buildRuleset(applied.state, applied.local), buildRuleset(state, local)));
   applied = { state, local };
+  if (buildRuleset(state, local).get('netdev wocloud')?.sets.has('alive')) {
+    await kernel.nft('flush set netdev wocloud alive\n');
+    if (gateway === 'alive')
+      await kernel.nft(`add element netdev wocloud alive { ${hex32(instanceMark(wire.instance))} }\n`);
+  }
   return { slots };
 }
 
@@ -236,6 +255,14 @@ function makeProbe(
   };
 }
 
+/** What came out, when all is through: a gateway is two hops more, and each batch's end waits for what is before it. */
+async function settled(): Promise<Map<string, Buffer[]>> {
+  const all = new Map<string, Buffer[]>();
+  for (let hop = 0; hop < 3; hop++)
+    for (const [tap, frames] of await kernel.received()) all.set(tap, [...(all.get(tap) ?? []), ...frames]);
+  return all;
+}
+
 const keyOf = (frame: Buffer): string | null => {
   const seen = readFrame(frame);
   return seen && `${seen.protocol} ${seen.sport}`;
@@ -256,10 +283,12 @@ async function marksBySport(): Promise<Map<number, { mark: number; zone: number 
 
 test('the kernel does with each packet what the reference says, knows which rules allowed it, and refuses at once', async () => {
   const passed = new Map<string, number>();
+  const inspected = new Map<string, number>();
   let refusedByEngine = 0;
   await fc.assert(
     fc.asyncProperty(
       kernelWorld,
+      fc.constantFrom<Gateway>('alive', 'alive', 'dead', 'none'),
       fc.array(
         fc.record({
           kind: fc.constantFrom(...kinds),
@@ -270,8 +299,8 @@ test('the kernel does with each packet what the reference says, knows which rule
         }),
         { minLength: 40, maxLength: 40 },
       ),
-      async (world, picks) => {
-        const { slots } = await publish(world);
+      async (world, gateway, picks) => {
+        const { slots } = await publish(world, gateway);
         await kernel.inHost('conntrack', '-F');
         const places = placesOf(world);
         await kernel.send(announcements(places));
@@ -282,7 +311,8 @@ test('the kernel does with each packet what the reference says, knows which rule
               (p) => `neighbour replace ${p.nic.addresses[0]} lladdr ${p.nic.mac} dev br-n1 nud permanent`,
             ),
         );
-        await kernel.received();
+        await settled();
+        await wire.seen();
         const probes = picks.map((p) => makeProbe(world, places, p)).filter((p) => p !== null);
         await kernel.send(probes.flatMap((p) => (p.frame ? [[p.from, p.frame] as const] : [])));
         await kernel.hostSends(
@@ -290,7 +320,9 @@ test('the kernel does with each packet what the reference says, knows which rule
             .filter((p) => p.from === 'host')
             .map((p) => [p.decision.src, p.sport, p.decision.dst, p.header.port] as const),
         );
-        const frames = await kernel.received();
+        const frames = await settled();
+        const shown = await wire.seen();
+        const [through, copied] = [shown.original, shown.copies].map((list) => new Set(list.map(keyOf)));
         const marker = Buffer.from(`routed ${nextPort} marker`);
         const up = { src: '203.0.113.9', dst: '198.51.100.2' };
         await kernel.send([
@@ -320,9 +352,17 @@ test('the kernel does with each packet what the reference says, knows which rule
             probe.to === 'host'
               ? host.has(probe.sport)
               : (frames.get(probe.to) ?? []).some((frame) => keyOf(frame) === key);
-          const passes = decision.verdict === 'allowed' || decision.verdict === 'observed';
+          const inspection = decision.inspection?.obstacle === null ? decision.inspection : null;
+          const inline = inspection?.mode === 'inline';
+          const passes =
+            (decision.verdict === 'allowed' || decision.verdict === 'observed') &&
+            !(inline && inspection.failure === 'closed' && gateway !== 'alive');
           const about = () => JSON.stringify({ ...probe, frame: null }, null, 1);
           assert.equal(arrived, passes, about());
+          const isShown = inspection !== null && gateway === 'alive';
+          assert.equal(through?.has(key), isShown && inline, `through the gateway: ${about()}`);
+          assert.equal(copied?.has(key), isShown && !inline, `copied to the gateway: ${about()}`);
+          if (inspection) inspected.set(inspection.mode, (inspected.get(inspection.mode) ?? 0) + 1);
           passed.set(decision.verdict, (passed.get(decision.verdict) ?? 0) + 1);
           if (
             passes &&
@@ -349,4 +389,6 @@ test('the kernel does with each packet what the reference says, knows which rule
   assert.ok(refusedByEngine > 0);
   for (const verdict of ['allowed', 'dropped', 'rejected', 'observed'])
     assert.ok((passed.get(verdict) ?? 0) > worlds / 10, `${verdict}: only ${passed.get(verdict)} packets`);
+  for (const mode of ['inline', 'mirror'])
+    assert.ok((inspected.get(mode) ?? 0) > worlds / 10, `${mode}: only ${inspected.get(mode)} packets`);
 });

@@ -58,6 +58,9 @@ export function parseVerdictPrefix(prefix: string): VerdictLog | null {
   return { outSlot: Number(match[1]), inSlot: Number(match[2]), verdict: match[3] as VerdictLog['verdict'] };
 }
 
+/** Rules that refuse what is beyond a limit, by what is limited. */
+export const LIMIT_RULES = { connections: 'limit/connections', rate: 'limit/rate' } as const;
+
 /** What a guest may forge, each by the name its refusal carries. */
 export const GUARD_KINDS = [
   'mac',
@@ -77,6 +80,8 @@ export const GUARD_KINDS = [
   'redirect',
   'route',
   'theft',
+  /** Not forged, but too many: attempts to connect to one port. */
+  'syn',
 ] as const;
 export type GuardKind = (typeof GUARD_KINDS)[number];
 

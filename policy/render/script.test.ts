@@ -6,6 +6,7 @@ import type { DesiredRule, DesiredSet, DesiredState } from '@wocloud/protocol/de
 import { Planner } from '../plan.ts';
 import type { World } from '../model.ts';
 import { run } from '../testing/kernel.ts';
+import { existing, listing } from '../testing/listing.ts';
 import { world } from '../testing/worlds.ts';
 import { chainText } from './chains.ts';
 import { assignSlots, ruleIds, type LocalFacts } from './local.ts';
@@ -19,9 +20,8 @@ import {
   parseVerdictPrefix,
   slotsOfMark,
   verdictPrefix,
-  type TableId,
 } from './names.ts';
-import { buildRuleset, deltaScript, fullScript, removalScript, type Existing } from './script.ts';
+import { buildRuleset, deltaScript, fullScript, removalScript } from './script.ts';
 
 const any: DesiredRule['peers'] = ['any'];
 const tcp = (...ports: [number, number][]) => [{ protocol: 6, ports, icmpTypes: null }];
@@ -167,26 +167,6 @@ function factsOf(w: World): { state: DesiredState; local: LocalFacts } {
   };
 }
 
-/** The kernel's listing without what packets and handles put there, elements in one order. */
-async function listing(namespace: string): Promise<string> {
-  const listed = JSON.parse(
-    await run('ip', ['netns', 'exec', namespace, 'nft', '-j', '-s', 'list', 'ruleset']),
-  ) as {
-    nftables: Record<string, Record<string, unknown>>[];
-  };
-  const lines = listed.nftables.map((object) => {
-    const [kind, value] = Object.entries(object)[0] as [string, Record<string, unknown>];
-    delete value['handle'];
-    if (Array.isArray(value['elem'])) value['elem'] = value['elem'].map((e) => JSON.stringify(e)).sort();
-    return `${kind} ${JSON.stringify(value)}`;
-  });
-  const rules = lines.filter((line) => line.startsWith('rule '));
-  const position = (line: string) => /"chain": ?"([^"]+)"/.exec(line)?.[1] ?? '';
-  // Rules in their order within a chain; chains, sets and counters by name.
-  rules.sort((a, b) => (position(a) < position(b) ? -1 : position(a) > position(b) ? 1 : 0));
-  return [...lines.filter((line) => !line.startsWith('rule ')).sort(), ...rules].join('\n');
-}
-
 async function inNamespace(body: (namespace: string) => Promise<void>): Promise<void> {
   const namespace = `wps${process.pid}`;
   await run('ip', ['netns', 'add', namespace]);
@@ -198,25 +178,6 @@ async function inNamespace(body: (namespace: string) => Promise<void>): Promise<
 }
 const apply = (namespace: string, script: string) =>
   script === '' ? Promise.resolve('') : run('ip', ['netns', 'exec', namespace, 'nft', '-f', '-'], script);
-
-async function existing(namespace: string): Promise<Map<TableId, Existing>> {
-  const out = new Map<TableId, { chains: string[]; sets: string[]; maps: string[]; counters: string[] }>();
-  const listed = JSON.parse(await run('ip', ['netns', 'exec', namespace, 'nft', '-j', 'list', 'ruleset']));
-  for (const object of listed.nftables as Record<string, { family: string; table: string; name: string }>[]) {
-    const [kind, value] = Object.entries(object)[0] as [
-      string,
-      { family: string; table: string; name: string },
-    ];
-    if (kind === 'table')
-      out.set(`${value.family} ${value.name}` as TableId, { chains: [], sets: [], maps: [], counters: [] });
-    const entry = out.get(`${value.family} ${value.table}` as TableId);
-    if (kind === 'chain') entry?.chains.push(value.name);
-    if (kind === 'set') entry?.sets.push(value.name);
-    if (kind === 'map') entry?.maps.push(value.name);
-    if (kind === 'counter') entry?.counters.push(value.name);
-  }
-  return out;
-}
 
 test('from any state to any other: by delta, by taking over, and from nothing is the same in the kernel', async () => {
   await inNamespace((namespace) =>

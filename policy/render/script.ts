@@ -3,18 +3,33 @@ import type { DesiredState } from '@wocloud/protocol/desired.ts';
 import { guardTable } from './guard.ts';
 import { groupTable } from './group.ts';
 import { inetTable } from './inet.ts';
+import { inspectionTables } from './inspection.ts';
 import type { LocalFacts } from './local.ts';
 import { TABLES, type TableId } from './names.ts';
+import { remember } from './remember.ts';
 import { emptyTable, type ElementSet, type RuleChain, type Ruleset, type Table } from './ruleset.ts';
 
 /** Everything the kernel should hold for a state on this host. */
 export function buildRuleset(state: DesiredState, local: LocalFacts): Ruleset {
+  const inspected = inspectionTables(state, local);
   return new Map<TableId, Table>([
-    ['inet wocloud', inetTable(state, local)],
-    ['netdev wocloud', guardTable(state, local)],
-    ['bridge wocloud', groupTable(state, local)],
+    ['inet wocloud', joined(inetTable(state, local), inspected?.inet)],
+    ['netdev wocloud', joined(guardTable(state, local), inspected?.netdev)],
+    ['bridge wocloud', joined(groupTable(state, local), inspected?.bridge)],
   ]);
 }
+
+/** Both in one table; the same object for the same two. */
+const joined = (table: Table, part: Table | undefined): Table =>
+  part === undefined
+    ? table
+    : joins(part, [table], () => ({
+        counters: new Set([...table.counters, ...part.counters]),
+        sets: new Map([...table.sets, ...part.sets]),
+        chains: new Map([...table.chains, ...part.chains]),
+      }));
+
+const joins = remember<Table, Table>();
 
 /** Names that are in the kernel's tables of ours now, as `nft -j list` shows them. */
 export interface Existing {
@@ -55,8 +70,11 @@ export function quietScript(): string {
 /** Empties what stands at the taps that are to be guarded no longer, or now; '' when there are none. */
 export function quietDelta(from: Ruleset, to: Ruleset): string {
   const lines = TABLES.flatMap((id) =>
-    [...(from.get(id)?.chains ?? [])].flatMap(([name, { device, rules }]) =>
-      device === null || sameRules(rules, to.get(id)?.chains.get(name)?.rules ?? [])
+    [...(from.get(id)?.chains ?? [])].flatMap(([name, { device, base, rules }]) =>
+      // What stands where frames leave lets nothing pass uninspected for a moment.
+      device === null ||
+      base?.includes('hook egress') ||
+      sameRules(rules, to.get(id)?.chains.get(name)?.rules ?? [])
         ? []
         : // A device that is gone has taken its chain along.
           [`add chain ${id} ${name}`, `flush chain ${id} ${name}`],
@@ -136,9 +154,10 @@ function takeOver(id: TableId, old: Existing, table: Table): string[] {
 
 /** What turns one ruleset into the other, touching nothing else; empty when they are the same. */
 export function deltaScript(from: Ruleset, to: Ruleset): string {
-  const lines = TABLES.flatMap((id) =>
-    tableDelta(id, from.get(id) ?? emptyTable(), to.get(id) ?? emptyTable()),
-  );
+  const lines = TABLES.flatMap((id) => {
+    const delta = tableDelta(id, from.get(id) ?? emptyTable(), to.get(id) ?? emptyTable());
+    return delta.length > 0 && !from.has(id) ? [`add table ${id}`, ...delta] : delta;
+  });
   return lines.length === 0 ? '' : `${lines.join('\n')}\n`;
 }
 

@@ -118,6 +118,18 @@ for line in sys.stdin:
                         break
                     got[device].append(base64.b64encode(frame).decode())
         answer = {'frames': got, 'missing': sorted(waiting)}
+    elif verb == 'take':
+        # Everything received on each device so far, but what left by it.
+        got = {device: [] for device in command['devices']}
+        for device in command['devices']:
+            while True:
+                try:
+                    frame, address = sockets[device].recvfrom(1 << 16)
+                except BlockingIOError:
+                    break
+                if address[2] != 4:
+                    got[device].append(base64.b64encode(frame).decode())
+        answer = {'frames': got}
     elif verb == 'logs':
         answer = {'lines': [entry for s in logs for entry in read_logs(s)]}
     print(json.dumps(answer), flush=True)

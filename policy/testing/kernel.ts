@@ -165,6 +165,16 @@ export class KernelHost {
     return decode(answer).get('routed') ?? [];
   }
 
+  /** Opens devices of another namespace, to send and to look at. */
+  async open(namespace: string, devices: readonly string[]): Promise<void> {
+    await this.#ask({ do: 'open', namespace, devices });
+  }
+
+  /** What came in on devices opened before, since the last time. */
+  async taken(devices: readonly string[]): Promise<Map<string, Buffer[]>> {
+    return decode(await this.#ask({ do: 'take', devices }));
+  }
+
   /** Starts listening to an NFLOG group of the host. */
   async listen(group: number): Promise<void> {
     await this.#ask({ do: 'log', namespace: this.host, group });

@@ -2,6 +2,7 @@
 import fc from 'fast-check';
 import type { DesiredNetwork } from '@wocloud/protocol/desired.ts';
 import type { Group } from '@wocloud/protocol/resources/group.ts';
+import type { Insertion } from '@wocloud/protocol/resources/insertion.ts';
 import type { AppliesTo, Peer, Policy, Rule } from '@wocloud/protocol/resources/policy.ts';
 import type { Service } from '@wocloud/protocol/resources/service.ts';
 import type { Tenant } from '@wocloud/protocol/resources/tenant.ts';
@@ -74,6 +75,8 @@ const service = fc.constantFrom(
   'web',
 );
 
+const failure = fc.constantFrom('open', 'closed', undefined);
+
 const rule = (name: string): fc.Arbitrary<Rule> =>
   fc
     .record({
@@ -82,14 +85,16 @@ const rule = (name: string): fc.Arbitrary<Rule> =>
       peers: fc.option(fc.array(peer, { minLength: 1, maxLength: 3 }), { nil: undefined }),
       services: fc.option(fc.array(service, { minLength: 1, maxLength: 3 }), { nil: undefined }),
       log: fc.boolean(),
+      failure,
     })
-    .map(({ direction, action, peers, services, log }) => ({
+    .map(({ direction, action, peers, services, log, failure: fails }) => ({
       name,
       direction,
       action,
       log,
       ...(peers && { [direction === 'out' ? 'to' : 'from']: peers }),
       ...(services && { services }),
+      ...(action === 'inspect' && fails && { failure: fails }),
     }));
 
 const policy = (name: string): fc.Arbitrary<Policy> =>
@@ -152,6 +157,27 @@ const web: Service = {
   spec: { ports: ['tcp/443', 'tcp/80', 'udp/443'] },
 };
 
+const insertion = (name: string): fc.Arbitrary<Insertion> =>
+  fc
+    .record({
+      tenant: maybeTenant,
+      appliesTo,
+      mode: fc.constantFrom('inline', 'inline', 'mirror'),
+      failure,
+      services: fc.option(fc.array(service, { minLength: 1, maxLength: 3 }), { nil: undefined }),
+    })
+    .map(({ tenant, appliesTo: target, mode, failure: fails, services }) => ({
+      apiVersion: API,
+      kind: 'Insertion',
+      metadata: { name, ...(tenant && { tenant }) },
+      spec: {
+        appliesTo: target,
+        mode,
+        ...(mode === 'inline' && fails && { failure: fails }),
+        ...(services && { services }),
+      },
+    })) as fc.Arbitrary<Insertion>;
+
 export const documents: fc.Arbitrary<Documents> = fc
   .record({
     tenants: fc.tuple(tenant('acme'), tenant('bolt')),
@@ -159,6 +185,9 @@ export const documents: fc.Arbitrary<Documents> = fc
     policies: fc
       .array(fc.nat(9), { minLength: 1, maxLength: 7 })
       .chain((names) => fc.tuple(...[...new Set(names)].map((n) => policy(`p${n}`)))),
+    insertions: fc
+      .array(fc.nat(4), { maxLength: 2 })
+      .chain((names) => fc.tuple(...[...new Set(names)].map((n) => insertion(`i${n}`)))),
   })
   .map((d) => ({ ...d, services: [web] }));
 

@@ -16,6 +16,9 @@ import { Switches } from './filter/switches.ts';
 import { NftWatch } from './filter/watch.ts';
 import { startFlows, type Flows } from './flows/flows.ts';
 import { RoutedNics } from './flows/routes.ts';
+import { Images } from './gateways/images.ts';
+import { gatewaysDir } from './gateways/places.ts';
+import { openRunners } from './gateways/runners.ts';
 import { Facts } from './health/facts.ts';
 import { HealthReport } from './health/health.ts';
 import { AddressBook } from './inventory/addresses.ts';
@@ -24,10 +27,12 @@ import { Inventory } from './inventory/inventory.ts';
 import { LinkWatch } from './inventory/link-watch.ts';
 import { nicFacts } from './inventory/observed.ts';
 import { Reporter } from './inventory/reporter.ts';
+import { Limits } from './limits/limits.ts';
 import { Link } from './link/link.ts';
 import type { Identity } from './link/identity.ts';
 import { LiveDirectory } from './live-directory.ts';
 import type { Options } from './options.ts';
+import { startSteering } from './steering/start.ts';
 
 const LINKS_EVERY_MS = 50;
 const RESYNC_EVERY_MS = 60_000;
@@ -91,6 +96,32 @@ export async function startEngine(options: Options, identity: Identity, log: Log
   const alert = (raised: Parameters<typeof link.alerts.raise>[0]) => link.alerts.raise(raised);
   const tellFacts = () => link.send({ type: 'facts', facts: facts.get() });
 
+  const limits = new Limits({
+    bridges: () => inventory.bridges,
+    onNotices: (notices) => {
+      if (facts.notice('limits', notices)) tellFacts();
+    },
+    log: log.child({ part: 'limits' }),
+  });
+  const images = new Images();
+  const steering = startSteering({
+    dir,
+    desired: () => desired.state,
+    directory,
+    runner: openRunners({ libvirt: session, dir: gatewaysDir(dir), images }),
+    images: () => images.versions(),
+    send: (message) => link.send(message),
+    notices: (notices) => {
+      if (facts.notice('gateways', notices)) tellFacts();
+    },
+    alert: (raised) => alert(raised),
+    events: (rows, lost) => link.records('inspection', rows as never, lost),
+    drops: (records) => link.records('flows', records as never),
+    onBuckets: () => enforcer.signal(),
+    wrote: (generations) => kernel.own(generations),
+    log: log.child({ part: 'steering' }),
+  });
+
   const enforcer: Enforcer = new Enforcer({
     dir,
     kernel,
@@ -108,6 +139,11 @@ export async function startEngine(options: Options, identity: Identity, log: Log
       },
     },
     bridgedFrames: options.bridgedFrames,
+    buckets: () => steering.buckets,
+    onPlaced: (placement) => {
+      steering.placed(placement);
+      limits.placed(placement);
+    },
     identity: () => ({ host: link.identity.host, key: link.identity.key }),
     onReceipt: (receipt) => link.send({ type: 'receipt', receipt }),
     // What is enforced is no longer observed, and the other way round.
@@ -156,27 +192,33 @@ export async function startEngine(options: Options, identity: Identity, log: Log
   const changed = () => {
     refresh();
     enforcer.signal();
+    steering.hostChanged();
   };
   inventory.on('vm', changed).on('gone', changed).on('resynced', changed);
 
+  const desiredChanged = () => {
+    directory.setState(desired.state);
+    enforcer.signal(performance.now());
+    steering.desiredChanged();
+  };
   link.on('desired', (state) => {
     if (!desired.set(state))
       return log.warn(
         { ours: desired.state.generation, theirs: state.generation },
         'an older desired state was refused',
       );
-    directory.setState(desired.state);
-    enforcer.signal(performance.now());
+    desiredChanged();
   });
   link.on('delta', (delta) => {
     if (!desired.change(delta)) return link.hello();
-    directory.setState(desired.state);
-    enforcer.signal(performance.now());
+    desiredChanged();
   });
   link.on('open', () => {
     reporter.all();
+    steering.linkOpened();
     if (enforcer.receipt) link.send({ type: 'receipt', receipt: enforcer.receipt });
   });
+  link.on('rules', (digest, text) => steering.rules(digest, text));
   link.on(
     'resync',
     () =>
@@ -207,7 +249,7 @@ export async function startEngine(options: Options, identity: Identity, log: Log
     tableFile: liveFlows(dir),
   });
 
-  for (const part of [session, inventory, sources, nft, enforcer, drift, flows])
+  for (const part of [session, inventory, sources, nft, enforcer, drift, limits, flows, steering])
     health.add(() => part.counters as never);
   health.add(() => ({ ...link.counters, ...desired.counters, 'addresses.overflows': book.overflows }));
 
@@ -238,6 +280,8 @@ export async function startEngine(options: Options, identity: Identity, log: Log
       links.close();
       await drift.close();
       await enforcer.close();
+      await steering.stop();
+      await limits.close();
       await sources.stop();
       await flows?.stop();
       await link.close();

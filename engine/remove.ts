@@ -8,6 +8,7 @@ import { removePassages } from './filter/foreign/passage.ts';
 import { isAbsent, Nft } from './filter/nft.ts';
 import { Switches } from './filter/switches.ts';
 import { OBSERVE_TABLE } from './flows/observe-rules.ts';
+import { removeLimits } from './limits/remove.ts';
 
 /** What was done, a line each. The state directory keeps identity and desired state. */
 export async function removeEverything(dir: string): Promise<string[]> {
@@ -33,8 +34,10 @@ export async function removeEverything(dir: string): Promise<string[]> {
   } finally {
     await nft.close();
   }
+  const limits = await removeLimits();
+  if (limits > 0) done.push(`removed ${limits} queues and devices that held VMs to their bandwidth`);
   const passages = await removePassages();
   if (passages > 0) done.push(`removed ${passages} accept rules from the chains of others`);
-  for (const file of [join(dir, 'applied.json'), liveFlowsFile(dir)]) rmSync(file, { force: true });
+  for (const file of [join(dir, 'applied.json'), join(dir, 'steering.json'), liveFlowsFile(dir)]) rmSync(file, { force: true });
   return done.length > 0 ? done : ['nothing of ours was there'];
 }

@@ -42,6 +42,10 @@ export interface EnforcerOptions {
   directory: Directory;
   ends: Ends;
   bridgedFrames: BridgedFrames;
+  /** Gateway instance by sixteenth of the connections; the same array as long as it says the same. */
+  buckets: () => readonly number[];
+  /** A round is done: this stands in the kernel. */
+  onPlaced: (placement: Placement) => void;
   /** Host id and PEM of its key. */
   identity: () => { host: string; key: string };
   onReceipt: (receipt: Receipt) => void;
@@ -149,7 +153,8 @@ export class Enforcer {
 
   /** Runs something between rounds: meanwhile nothing of ours changes in the kernel. */
   async between<T>(work: () => Promise<T>): Promise<T> {
-    await this.idle();
+    // Not by `idle()`: a round could begin between its answer and the work.
+    while (this.#running) await this.#running;
     const result = work();
     const done = () => {
       this.#running = undefined;
@@ -211,6 +216,7 @@ export class Enforcer {
     this.#bridges = placement.bridges;
     if (changed) this.#o.onBridges();
     this.#generation = state.generation;
+    this.#o.onPlaced(placement);
     this.#tell(
       { generation: state.generation, digest: kernel.digest, took: performance.now() - arrived, error: '' },
       placement.protections,
@@ -243,7 +249,7 @@ export class Enforcer {
     const blocked = new Map([...this.#passage.blocked].filter(([bridge]) => off.has(bridge)));
     this.#placement = settled(
       this.#placement,
-      place({ state, vms: inventory.vms, bridges: inventory.bridges, blocked }),
+      place({ state, vms: inventory.vms, bridges: inventory.bridges, blocked, buckets: this.#o.buckets() }),
     );
     return this.#placement;
   }
@@ -257,6 +263,10 @@ export class Enforcer {
       taps: placement.taps,
       networks: placement.networks,
       slots: slots.all,
+      gateways: placement.gateways,
+      buckets: placement.buckets,
+      shapers: placement.shapers,
+      ports: placement.ports,
     });
     await this.#forgetGone();
     const before = this.#applied ?? (await this.#adopt(ruleset, placement));
@@ -420,5 +430,8 @@ function settled(old: Placement | undefined, now: Placement): Placement {
     },
     taps: keep(old.taps, now.taps),
     networks: keep(old.networks, now.networks),
+    gateways: keep(old.gateways, now.gateways),
+    shapers: keep(old.shapers, now.shapers),
+    ports: keep(old.ports, now.ports),
   };
 }

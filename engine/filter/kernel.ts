@@ -28,6 +28,11 @@ export class Kernel {
     return totalDigest(this.#blocks);
   }
 
+  /** These generations are of another part of this engine. */
+  own(generations: readonly number[]): void {
+    for (const generation of generations) this.#remember(generation);
+  }
+
   isOwn(generation: number): boolean {
     return this.#own.has(generation);
   }

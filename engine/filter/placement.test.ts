@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import { EMPTY_STATE, type DesiredNic, type DesiredState } from '@wocloud/protocol/desired.ts';
 import type { Bridges } from '../inventory/bridges.ts';
 import type { KnownVm } from '../inventory/observed.ts';
+import { NO_BUCKETS } from '../steering/buckets.ts';
 import { place } from './placement.ts';
 
 const id = (n: number): string => `0000000${n}-0000-4000-8000-000000000000`;
@@ -84,6 +85,7 @@ const protectionOf = (placement: ReturnType<typeof place>, n: number) =>
 test('a network without an enforced NIC is left out, with its NICs', () => {
   const state = stateOf(nic(1, 'enforce'), nic(3, 'observe', 'n2'));
   const placed = place({
+    buckets: NO_BUCKETS,
     state,
     vms: new Map([running(1, 'vnet1'), running(3, 'vnet3')]),
     bridges,
@@ -102,6 +104,7 @@ test('a network without an enforced NIC is left out, with its NICs', () => {
 
 test('a VLAN of a bridge has its own ports and its own way to the host', () => {
   const placed = place({
+    buckets: NO_BUCKETS,
     state: stateOf(nic(3, 'enforce', 'n2')),
     vms: new Map([running(3, 'vnet3')]),
     bridges,
@@ -116,6 +119,7 @@ test('a VLAN of a bridge has its own ports and its own way to the host', () => {
 
 test('where others would drop its frames, a NIC stays observed, with the reason', () => {
   const placed = place({
+    buckets: NO_BUCKETS,
     state: stateOf(nic(1, 'enforce')),
     vms: new Map([running(1, 'vnet1')]),
     bridges,
@@ -128,6 +132,7 @@ test('where others would drop its frames, a NIC stays observed, with the reason'
 
 test('a NIC out of reach is unprotected even when enforcing is wanted', () => {
   const placed = place({
+    buckets: NO_BUCKETS,
     state: stateOf(nic(1, 'enforce')),
     vms: new Map([running(1, null, 'macvtap')]),
     bridges,
@@ -139,6 +144,7 @@ test('a NIC out of reach is unprotected even when enforcing is wanted', () => {
 
 test('rules of a VM that is off stand already, and its tap is known by its MAC before libvirt says so', () => {
   const off = place({
+    buckets: NO_BUCKETS,
     state: stateOf(nic(5, 'enforce')),
     vms: new Map([running(5, null)]),
     bridges,
@@ -148,6 +154,7 @@ test('rules of a VM that is off stand already, and its tap is known by its MAC b
   assert.equal(off.state.nics.length, 1);
   assert.equal(off.taps.size, 0);
   const starting = place({
+    buckets: NO_BUCKETS,
     state: stateOf(nic(2, 'enforce')),
     vms: new Map([running(2, null)]),
     bridges,
@@ -159,10 +166,46 @@ test('rules of a VM that is off stand already, and its tap is known by its MAC b
 test("a tap that is another running VM's is not taken for a starting one's", () => {
   const twin: [string, KnownVm] = running(9, 'vnet2');
   const placed = place({
+    buckets: NO_BUCKETS,
     state: stateOf(nic(2, 'enforce')),
     vms: new Map([running(2, null), twin]),
     bridges,
     blocked: none,
   });
   assert.equal(placed.taps.size, 0);
+});
+
+test('a gateway is one whose devices are all there, and every port of its bridges is known', () => {
+  const more = ['wog2a', 'wog2b', 'wog2m', 'wog3a', 'wog3b'].map((device, i) => {
+    const [name, found] = port(device, '', '');
+    return [name, { ...found, bridge: null, index: 10 + i }] as const;
+  });
+  const placed = place({
+    buckets: NO_BUCKETS,
+    state: stateOf(nic(1, 'enforce')),
+    vms: new Map([running(1, 'vnet1')]),
+    bridges: { ...bridges, ports: new Map([...bridges.ports, ...more]) },
+    blocked: none,
+  });
+  assert.deepEqual(
+    [...placed.gateways],
+    [
+      [
+        2,
+        {
+          a: { device: 'wog2a', index: 10 },
+          b: { device: 'wog2b', index: 11 },
+          m: { device: 'wog2m', index: 12 },
+        },
+      ],
+    ],
+  );
+  assert.deepEqual([...placed.ports.keys()], ['br0']);
+  assert.deepEqual(
+    placed.ports
+      .get('br0')
+      ?.map(({ device }) => device)
+      .sort(),
+    ['eth0', 'vnet1', 'vnet2'],
+  );
 });

@@ -1,8 +1,11 @@
 // What can be enforced on this host now, and with which local facts: the desired state against what is really there. Pure.
-import type { LocalNetwork } from '@wocloud/policy/render/local.ts';
+import type { BridgePort, GatewayPorts, LocalNetwork, Port } from '@wocloud/policy/render/local.ts';
 import type { DesiredNetwork, DesiredNic, DesiredState } from '@wocloud/protocol/desired.ts';
 import type { ObservedNic } from '@wocloud/protocol/reports.ts';
+import { MAX_INSTANCES } from '@wocloud/protocol/resources/gateway.ts';
+import { instanceDevices } from '../gateways/runner.ts';
 import type { Bridges } from '../inventory/bridges.ts';
+import { shapersOf } from '../limits/shaping.ts';
 import { hasTaps, nicId, type KnownVm } from '../inventory/observed.ts';
 
 export interface Protection {
@@ -16,6 +19,8 @@ export interface PlacementInput {
   bridges: Bridges;
   /** Why frames of a bridge may not be shown to IP's rules; bridges that are not in it may. */
   blocked: ReadonlyMap<string, string>;
+  /** Gateway instance by sixteenth of the connections. */
+  buckets: readonly number[];
 }
 
 export interface Placement {
@@ -23,6 +28,13 @@ export interface Placement {
   state: DesiredState;
   taps: ReadonlyMap<string, string>;
   networks: ReadonlyMap<string, LocalNetwork>;
+  /** Gateway instances whose devices are all there. */
+  gateways: ReadonlyMap<number, GatewayPorts>;
+  buckets: readonly number[];
+  /** What goes before a NIC whose sending is held to a rate, by NIC, where it is there. */
+  shapers: ReadonlyMap<string, Port>;
+  /** All ports by bridge, of those bridges. */
+  ports: ReadonlyMap<string, readonly BridgePort[]>;
   /** Bridges whose frames must be shown to IP's rules. */
   bridges: ReadonlySet<string>;
   /** One of them filters VLANs. */
@@ -44,15 +56,20 @@ export function place(input: PlacementInput): Placement {
     if (tap !== undefined) taps.set(nic.id, tap);
   }
   const state = reduced(input.state, kept);
+  const bridges = new Set(
+    state.networks.map((n) => n.bridge).filter((bridge) => input.bridges.bridges.has(bridge)),
+  );
   return {
     state,
     taps,
+    gateways: gatewayPorts(input.bridges),
+    buckets: input.buckets,
+    shapers: shapersOf(state.nics, taps, input.bridges),
+    ports: portsOf(bridges, input.bridges),
     networks: new Map(
       state.networks.map((network) => [network.id, localNetwork(network, input.bridges, taps)]),
     ),
-    bridges: new Set(
-      state.networks.map((n) => n.bridge).filter((bridge) => input.bridges.bridges.has(bridge)),
-    ),
+    bridges,
     vlans: state.networks.some((n) => input.bridges.bridges.get(n.bridge)?.vlanFiltering === true),
     protections,
   };
@@ -137,4 +154,24 @@ function localNetwork(
     .map((port) => port.device)
     .sort();
   return { interfaces, otherPorts };
+}
+
+function gatewayPorts({ ports }: Bridges): Map<number, GatewayPorts> {
+  const found = new Map<number, GatewayPorts>();
+  for (let number = 1; number <= MAX_INSTANCES; number++) {
+    const names = instanceDevices(number);
+    const [a, b, m] = [names.a, names.b, names.m].map((device) => ports.get(device));
+    if (a && b && m) found.set(number, { a: bare(a), b: bare(b), m: bare(m) });
+  }
+  return found;
+}
+
+const bare = ({ device, index }: Port): Port => ({ device, index });
+
+function portsOf(wanted: ReadonlySet<string>, { ports }: Bridges): Map<string, readonly BridgePort[]> {
+  const found = new Map<string, BridgePort[]>([...wanted].sort().map((bridge) => [bridge, []]));
+  for (const { bridge, device, index, mac } of ports.values())
+    if (bridge !== null) found.get(bridge)?.push({ device, index, mac });
+  for (const list of found.values()) list.sort((a, b) => a.index - b.index);
+  return found;
 }

@@ -1,7 +1,10 @@
 // Everything the host's kernel tells about connections, as flow records and alerts; every loss is counted.
+import { parseGuardPrefix } from '@wocloud/policy/render/names.ts';
 import type { FlowRecord } from '@wocloud/protocol/flow.ts';
 import type { EngineAlert } from '@wocloud/protocol/reports.ts';
 import type { Directory } from '../directory.ts';
+import { limitAlert } from '../limits/alerts.ts';
+import { Floods } from '../limits/floods.ts';
 import { Answers } from './answers.ts';
 import { deleteConnections, type ConnectionMatch } from './connections.ts';
 import { conntrackRecords, StagedCache } from './conntrack.ts';
@@ -95,6 +98,7 @@ class FlowParts implements Flows {
   readonly #finder: NicFinder;
   readonly #refusals: RefusalRecords;
   readonly #guard: GuardAlerts;
+  readonly #floods: Floods;
   readonly #answers = new Answers();
   readonly #observation: Observation;
   readonly #readerOptions: ReaderOptions;
@@ -112,6 +116,7 @@ class FlowParts implements Flows {
     this.#finder = new NicFinder(directory);
     this.#refusals = new RefusalRecords(directory, this.#finder, this.#staged);
     this.#guard = new GuardAlerts(directory, this.#finder, options.alert);
+    this.#floods = new Floods(directory, this.#finder, options.alert);
     this.#observation = new Observation({
       directory,
       bridges: options.observeBridges,
@@ -125,6 +130,14 @@ class FlowParts implements Flows {
     if (records.length === 0) return;
     this.#own['flows.records'] += records.length;
     this.#o.emit(records);
+  }
+
+  #refused(records: FlowRecord[]): void {
+    this.#emit(records);
+    for (const record of records) {
+      const alert = limitAlert(record, this.#o.directory);
+      if (alert) this.#o.alert(alert);
+    }
   }
 
   /** What becomes of all the reading thread hands over. */
@@ -158,9 +171,12 @@ class FlowParts implements Flows {
       learned: (list) => {
         for (const { port, mac, ip } of list) if (finder.byPort(port)?.mac === mac) learned(mac, ip);
       },
-      refusals: (list) => this.#emit(list.flatMap((refusal) => this.#refusals.record(refusal) ?? [])),
+      refusals: (list) => this.#refused(list.flatMap((refusal) => this.#refusals.record(refusal) ?? [])),
       forgeries: (list) => {
-        for (const forgery of list) this.#guard.take(forgery);
+        for (const forgery of list) {
+          if (parseGuardPrefix(forgery.prefix) === 'syn') this.#floods.take(forgery);
+          else this.#guard.take(forgery);
+        }
       },
       unanswered: (list) => {
         for (const packet of list) this.#answers.take(packet);
@@ -205,6 +221,7 @@ class FlowParts implements Flows {
       ...this.#own,
       ...this.#refusals.counters,
       ...this.#guard.counters,
+      ...this.#floods.counters,
       ...this.#answers.counters,
       ...this.#observation.counters,
       ...this.#tally.all(),
@@ -240,6 +257,7 @@ class FlowParts implements Flows {
     await this.#observation.close();
     this.#answers.close();
     this.#guard.close();
+    this.#floods.close();
     this.#finder.close();
     this.#gone.close();
     this.#routed.close();

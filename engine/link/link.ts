@@ -33,6 +33,8 @@ export type LinkEvents = {
   desired: [DesiredState];
   delta: [DesiredDelta];
   resync: [];
+  /** Rules of the gateways, by digest: zstd, base64. */
+  rules: [digest: string, text: string];
 };
 
 const RENEW_AFTER = 2 / 3;
@@ -136,6 +138,8 @@ export class Link extends EventEmitter<LinkEvents> {
         return this.#batches.acknowledge(message.stream, message.sequence);
       case 'resync':
         return void this.emit('resync');
+      case 'rules':
+        return void this.emit('rules', message.digest, message.text);
       case 'certificate':
         try {
           this.#identity = keepCertificate(dir, message.pem, message.ca);

@@ -17,6 +17,7 @@ import { DriftWatch } from '../filter/drift.ts';
 import { Enforcer } from '../filter/enforcer.ts';
 import { Kernel } from '../filter/kernel.ts';
 import { Nft } from '../filter/nft.ts';
+import type { Placement } from '../filter/placement.ts';
 import { Slots } from '../filter/slots.ts';
 import { Switches } from '../filter/switches.ts';
 import { NftWatch } from '../filter/watch.ts';
@@ -28,6 +29,7 @@ import { nicFacts, nicId, type KnownVm } from '../inventory/observed.ts';
 import { LiveDirectory } from '../live-directory.ts';
 import { openLog } from '../log.ts';
 import type { BridgedFrames } from '../options.ts';
+import { NO_BUCKETS } from '../steering/buckets.ts';
 
 const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
 export const HOST = '99999999-9999-4999-8999-999999999999';
@@ -92,11 +94,16 @@ export interface TestFilter {
   readonly enforcer: Enforcer;
   readonly kernel: Kernel;
   readonly inventory: FakeInventory;
+  readonly directory: LiveDirectory;
   readonly receipts: Receipt[];
   readonly alerts: NewAlert[];
   notices: readonly Notice[];
   /** What observation would say goes on. */
   underWay: UnderWay[];
+  /** Which gateway gets which connections. */
+  buckets: readonly number[];
+  /** What stands after the last round. */
+  readonly placement: Placement | undefined;
   /** Wants a state; resolves with its receipt. */
   want(state: DesiredState): Promise<Receipt>;
   close(): Promise<void>;
@@ -110,6 +117,7 @@ export async function startFilter(
   vms: readonly TestVm[],
   bridgedFrames: BridgedFrames = 'observe',
   watched = true,
+  onPlaced: (placement: Placement) => void = () => {},
 ): Promise<TestFilter> {
   const log = openLog(process.env['WOCLOUD_TEST_LOG'] ?? 'silent');
   const inventory = new FakeInventory();
@@ -125,7 +133,12 @@ export async function startFilter(
   const kernel = new Kernel(nft, watch);
   const receipts: Receipt[] = [];
   const alerts: NewAlert[] = [];
-  const filter = { notices: [] as readonly Notice[], underWay: [] as UnderWay[] };
+  const filter = {
+    notices: [] as readonly Notice[],
+    underWay: [] as UnderWay[],
+    buckets: NO_BUCKETS,
+    placement: undefined as Placement | undefined,
+  };
   const enforcer = new Enforcer({
     dir,
     kernel,
@@ -135,6 +148,11 @@ export async function startFilter(
     directory,
     bridgedFrames,
     log,
+    buckets: () => filter.buckets,
+    onPlaced: (placement) => {
+      filter.placement = placement;
+      onPlaced(placement);
+    },
     switches: new Switches(join(dir, 'switches.json')),
     ends: { routed: () => undefined, own: new Set() },
     identity: () => ({ host: HOST, key: privateKey.export({ type: 'pkcs8', format: 'pem' }) }),
@@ -162,6 +180,7 @@ export async function startFilter(
     enforcer,
     kernel,
     inventory,
+    directory,
     receipts,
     alerts,
     get notices() {
@@ -172,6 +191,15 @@ export async function startFilter(
     },
     set underWay(list) {
       filter.underWay = list;
+    },
+    get buckets() {
+      return filter.buckets;
+    },
+    set buckets(list) {
+      filter.buckets = list;
+    },
+    get placement() {
+      return filter.placement;
     },
     async want(state) {
       const before = receipts.length;

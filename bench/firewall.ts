@@ -50,6 +50,15 @@ function ruleset(): string {
       metadata: { name: `p${part}`, tenant: 'acme' },
       spec: { tier: 'tenant', priority: part, mode: 'enforce', appliesTo: 'all', rules: rules(part) },
     })),
+    // What is measured is a flood, to the guard against floods.
+    limits: [
+      {
+        apiVersion: 'wocloud/v1',
+        kind: 'Limit',
+        metadata: { name: 'none' },
+        spec: { appliesTo: 'all', synsPerSecond: 10_000_000 },
+      },
+    ],
   });
   const state = planner.desired('h', 1);
   return fullScript(

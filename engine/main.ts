@@ -5,6 +5,7 @@ import { join as joinPath } from 'node:path';
 import type { Logger } from 'pino';
 import { startEngine } from './engine.ts';
 import { EngineError } from './errors.ts';
+import { removeGateways } from './gateways/remove.ts';
 import { endpointText } from './link/endpoint.ts';
 import { readIdentity, type Identity } from './link/identity.ts';
 import { join } from './link/join.ts';
@@ -25,7 +26,10 @@ async function main(): Promise<number> {
   const lock = await onlyOne();
   try {
     if (options.remove) {
-      for (const line of await removeEverything(options.state)) process.stdout.write(`${line}\n`);
+      const done = await removeEverything(options.state);
+      // Once nothing is sent to them any more.
+      done.push(...(await removeGateways(options.state, options.libvirt)));
+      for (const line of done) process.stdout.write(`${line}\n`);
       return 0;
     }
     const identity = await becomeMember(options, log);

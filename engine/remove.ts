@@ -38,6 +38,7 @@ export async function removeEverything(dir: string): Promise<string[]> {
   if (limits > 0) done.push(`removed ${limits} queues and devices that held VMs to their bandwidth`);
   const passages = await removePassages();
   if (passages > 0) done.push(`removed ${passages} accept rules from the chains of others`);
-  for (const file of [join(dir, 'applied.json'), join(dir, 'steering.json'), liveFlowsFile(dir)]) rmSync(file, { force: true });
+  for (const file of [join(dir, 'applied.json'), join(dir, 'steering.json'), liveFlowsFile(dir)])
+    rmSync(file, { force: true });
   return done.length > 0 ? done : ['nothing of ours was there'];
 }

@@ -1,5 +1,5 @@
 /** libvirt's XML for a scenario's VMs and networks, recognisable as the lab's by name, UUID and metadata. */
-import type { Accelerator } from './accelerator.ts';
+import type { Accelerator } from '@wocloud/image/accelerator.ts';
 import { LAB_PORT } from './exec.ts';
 import {
   bridgeName,
@@ -29,7 +29,13 @@ export const vmPaths = (vm: Vm) => ({
 });
 
 /** The domain of a VM: kernel from outside, an overlay and a seed as disks, a port per channel. */
-export function domainXml(scenario: Scenario, vm: Vm, image: GuestImage, accel: Accelerator): string {
+export function domainXml(
+  scenario: Scenario,
+  vm: Vm,
+  image: GuestImage,
+  accel: Accelerator,
+  tools?: string,
+): string {
   const paths = vmPaths(vm);
   const labels = Object.entries(vm.labels ?? {})
     .map(([key, value]) => `<wocloud:label key="${escape(key)}" value="${escape(value)}"/>`)
@@ -62,7 +68,7 @@ export function domainXml(scenario: Scenario, vm: Vm, image: GuestImage, accel: 
     </disk>
     <disk type='file' device='disk'>
       <driver name='qemu' type='raw'/><source file='${paths.seed}'/><target dev='vdb' bus='virtio'/><readonly/>
-    </disk>
+    </disk>${tools === undefined ? '' : `\n    ${toolsXml(tools)}`}
 ${vm.nics.map((_, index) => `    ${interfaceXml(scenario, vm, index)}`).join('\n')}
     <serial type='pty'/>
     <channel type='unix'>
@@ -75,6 +81,11 @@ ${vm.nics.map((_, index) => `    ${interfaceXml(scenario, vm, index)}`).join('\n
   </devices>
 </domain>`;
 }
+
+/** Shared by all who have it, and written by none. */
+const toolsXml = (file: string): string =>
+  `<disk type='file' device='disk'><driver name='qemu' type='raw'/><source file='${file}'/>` +
+  `<target dev='vdc' bus='virtio'/><readonly/><shareable/></disk>`;
 
 /** One NIC, also for attach-interface. */
 export function interfaceXml(scenario: Scenario, vm: Vm, index: number): string {

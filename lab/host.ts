@@ -7,6 +7,7 @@ import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { chmod, mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
+import { program } from '@wocloud/image/program.ts';
 import type { Connection } from '@wocloud/libvirt/connection.ts';
 import { closeConnection, openConnection } from '@wocloud/libvirt/open.ts';
 import {
@@ -15,7 +16,6 @@ import {
   type PrivateLibvirtd,
 } from '@wocloud/libvirt/testing/libvirtd.ts';
 import { defaultCacheDir } from './image/build.ts';
-import { program } from './program.ts';
 
 export interface LabHostOptions {
   /** Host name inside, at most 64 characters. */

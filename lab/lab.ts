@@ -6,16 +6,17 @@ import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, rename, rm, rmdir, writeFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
+import { accelerator, type Accelerator } from '@wocloud/image/accelerator.ts';
+import { program } from '@wocloud/image/program.ts';
 import { createDomain, defineDomain } from '@wocloud/libvirt/procedures-domain.ts';
 import { paths } from '@wocloud/protocol/paths.ts';
-import { accelerator, type Accelerator } from './accelerator.ts';
 import { domainXml, vmPaths } from './domain.ts';
 import { GuestExec, type ExecOptions, type ExecResult } from './exec.ts';
 import { attachLabHost, hostDir, startLabHost, type LabHost } from './host.ts';
 import { nicMac, tapName, vmUuid } from './identity.ts';
 import { guestImage, type GuestImage } from './image/build.ts';
+import { toolsDisk } from './image/tools.ts';
 import { makeNetworks } from './network.ts';
-import { program } from './program.ts';
 import { loadScenario, type Scenario, type Vm } from './scenario.ts';
 import { seedDisk } from './seed.ts';
 
@@ -71,6 +72,12 @@ export interface LabOptions {
   readonly parallel?: number;
 }
 
+interface LabImages {
+  readonly guest: GuestImage;
+  /** When a VM of the scenario has them. */
+  readonly tools?: string;
+}
+
 interface LabRecord {
   readonly scenario: Scenario;
   readonly image: string;
@@ -89,7 +96,10 @@ export async function startLab(options: LabOptions): Promise<Lab> {
   const scenario =
     typeof options.scenario === 'string' ? await loadScenario(options.scenario) : options.scenario;
   const dir = resolve(options.dir ?? defaultLabDir(scenario.name));
-  const image = await guestImage({ onProgress: progress });
+  const images: LabImages = {
+    guest: await guestImage({ onProgress: progress }),
+    ...(scenario.vms.some((vm) => vm.tools) ? { tools: await toolsDisk({ onProgress: progress }) } : {}),
+  };
 
   const running = await attachLab(dir);
   if (running !== undefined) {
@@ -107,7 +117,7 @@ export async function startLab(options: LabOptions): Promise<Lab> {
   const accel = await accelerator();
   const began = performance.now();
   await mkdir(dir, { recursive: true });
-  const record: LabRecord = { scenario, image: image.id, accelerator: accel, state: 'starting' };
+  const record: LabRecord = { scenario, image: images.guest.id, accelerator: accel, state: 'starting' };
   await writeRecord(dir, record);
   const hosts = new Map<string, LabHost>();
   try {
@@ -122,7 +132,7 @@ export async function startLab(options: LabOptions): Promise<Lab> {
     for (const file of scenario.rules)
       for (const host of hosts.values()) await host.run(['nft', '-f', '-'], await readFile(file, 'utf8'));
     const lab = handle(dir, record, hosts);
-    await boot(lab, image, options.parallel ?? 2 * availableParallelism(), progress);
+    await boot(lab, images, options.parallel ?? 2 * availableParallelism(), progress);
     await writeRecord(dir, { ...record, state: 'up' });
     progress(
       `lab ${scenario.name}: ${lab.vms.size} VMs (${accel === 'kvm' ? 'KVM' : 'emulated'}) up after ${((performance.now() - began) / 1000).toFixed(1)} s`,
@@ -211,7 +221,7 @@ function handle(dir: string, record: LabRecord, hosts: ReadonlyMap<string, LabHo
 /** Defines and starts the VMs, so many at a time, each until its guest answers. */
 async function boot(
   lab: Lab,
-  image: GuestImage,
+  images: LabImages,
   parallel: number,
   progress: (line: string) => void,
 ): Promise<void> {
@@ -228,7 +238,7 @@ async function boot(
   const worker = async (): Promise<void> => {
     for (let vm = waiting.shift(); vm !== undefined; vm = waiting.shift()) {
       const began = performance.now();
-      await startVm(lab, vm, image);
+      await startVm(lab, vm, images);
       if (vm.off) continue;
       await lab.vm(vm.name).ready(BOOT_MS);
       progress(`vm ${vm.name}: up after ${((performance.now() - began) / 1000).toFixed(1)} s`);
@@ -237,7 +247,7 @@ async function boot(
   await Promise.all(Array.from({ length: parallel }, worker));
 }
 
-async function startVm(lab: Lab, vm: Vm, image: GuestImage): Promise<void> {
+async function startVm(lab: Lab, vm: Vm, { guest, tools }: LabImages): Promise<void> {
   const { host } = lab.vm(vm.name);
   const paths = vmPaths(vm);
   await program([
@@ -249,12 +259,15 @@ async function startVm(lab: Lab, vm: Vm, image: GuestImage): Promise<void> {
     '-F',
     'raw',
     '-b',
-    image.disk,
+    guest.disk,
     host.outside(paths.disk),
   ]);
   await writeFile(host.outside(paths.seed), seedDisk(lab.scenario, vm));
   await host.withLibvirt(async (libvirt) => {
-    const domain = await defineDomain(libvirt, domainXml(lab.scenario, vm, image, lab.accelerator));
+    const domain = await defineDomain(
+      libvirt,
+      domainXml(lab.scenario, vm, guest, lab.accelerator, vm.tools ? tools : undefined),
+    );
     if (!vm.off) await createDomain(libvirt, domain);
   });
 }

@@ -1,11 +1,12 @@
-/** The command `wocloud lab`: build the guest image, boot a scenario, look at it, run programs in it, end it. */
+/** The command `wocloud lab`: build the images, boot a scenario, look at it, run programs in it, end it. */
 import { parseArgs } from 'node:util';
+import { gatewayImage } from '@wocloud/gateway/image/build.ts';
 import { guestImage } from './image/build.ts';
 import { attachLab, clean, defaultLabDir, startLab, type Lab } from './lab.ts';
 
 const USAGE = `Usage: wocloud lab COMMAND [OPTIONS]
 
-  build                build the guest image, unless it is cached
+  build                build the guest image and the gateways', unless they are there
   up [SCENARIO]        boot a scenario (default: demo); a name or a YAML file
   status               hosts, sockets and VMs of the running lab; --json for programs
   exec VM -- COMMAND   run a program in a guest, through the lab's own channel
@@ -47,6 +48,7 @@ async function main(argv: readonly string[]): Promise<number> {
   switch (verb) {
     case 'build':
       process.stdout.write(`${(await guestImage({ onProgress: progress })).dir}\n`);
+      process.stdout.write(`${(await gatewayImage({ onProgress: progress })).dir}\n`);
       return 0;
     case 'up': {
       const scenario = subject ?? values.scenario;

@@ -1,9 +1,9 @@
 /** A scenario's networks on a lab host: libvirt networks, plain bridges, and bridges with VLAN filtering. */
+import { program } from '@wocloud/image/program.ts';
 import { createNetwork, defineNetwork } from '@wocloud/libvirt/procedures-network.ts';
 import { networkXml } from './domain.ts';
 import { joinBridges, type LabHost } from './host.ts';
 import { bridgeName, firstAddress, macvtapParent, prefixLength } from './identity.ts';
-import { program } from './program.ts';
 import type { Network, Scenario } from './scenario.ts';
 
 /** The hosts a network spans; the first one has its address and its dnsmasq. */

@@ -73,6 +73,8 @@ export const VmSchema = record({
   memory: Type.Optional(Type.Integer({ minimum: 80, maximum: 4096 })),
   nics: Type.Array(NicSchema),
   services: Type.Optional(Type.Array(oneOf(SERVICES))),
+  /** Brings an attacker's tools along, in /tools. */
+  tools: Type.Optional(Type.Boolean()),
   /** Defined, never started: for hosts that lack what its NICs need. */
   off: Type.Optional(Type.Boolean()),
   /** Which VM the web server asks (`app`), and which the app (`db`). */

@@ -1,5 +1,5 @@
 /** A guest's seed disk: its host name, the names it knows, its network, its services and its own traffic. */
-import { cpio } from './image/cpio.ts';
+import { cpio } from '@wocloud/image/cpio.ts';
 import { firstAddress, nicMac, prefixLength } from './identity.ts';
 import type { Network, Nic, Scenario, Vm } from './scenario.ts';
 

@@ -1,6 +1,7 @@
 // The lab as `up --lab` shows it: real VMs of a scenario on a host of their own, with the scenario's policies.
 import { readFileSync } from 'node:fs';
 import { basename } from 'node:path';
+import { gatewayImage } from '@wocloud/gateway/image/build.ts';
 import type { Client } from '@wocloud/protocol/client.ts';
 import { formatDetail, parseDocuments } from '@wocloud/protocol/documents.ts';
 import { startLab } from '@wocloud/lab/lab.ts';
@@ -17,6 +18,7 @@ export interface DemoLab {
 }
 
 export async function startDemoLab(scenario: string): Promise<DemoLab> {
+  await step('Build the gateway image', ({ say }) => gatewayImage({ onProgress: say }));
   const lab = await step(`Boot the VMs of the lab (${scenario})`, ({ say }) =>
     startLab({ scenario, detached: true, onProgress: say }),
   );

@@ -1,6 +1,6 @@
 // down: takes away everything `up` brought, in the opposite order; what others put on the machine stays.
 import { spawn } from 'node:child_process';
-import { existsSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { liveFlowsFile, paths } from '@wocloud/protocol/paths.ts';
 import { clean, defaultLabDir } from '@wocloud/lab/lab.ts';
@@ -16,7 +16,7 @@ export async function down(options: { purge?: boolean }): Promise<void> {
   if (services.some((s) => s.name === 'engine') || existsSync(join(home, 'engine')))
     await step('Take the firewall out of the kernel', async () => {
       if (services.some((s) => s.name === 'engine')) await stopService('engine');
-      await program(process.execPath, [ENGINE, '--remove', '--state', join(home, 'engine')]);
+      await program(process.execPath, [ENGINE, '--remove', ...whereItWorked(join(home, 'engine'))]);
     });
   if (services.some((s) => s.name === 'engine-lab'))
     await step('Stop the engine of the lab', () => stopService('engine-lab'));
@@ -35,6 +35,13 @@ export async function down(options: { purge?: boolean }): Promise<void> {
       ? 'Nothing of Wocloud is left but this folder.'
       : `Stopped. Data is kept in ${home}; ./wocloud down --purge deletes it.`,
   );
+}
+
+/** The engine's state, and the libvirt that `up` gave it. */
+function whereItWorked(state: string): string[] {
+  const file = join(state, 'libvirt-socket');
+  const libvirt = existsSync(file) ? ['--libvirt', readFileSync(file, 'utf8')] : [];
+  return ['--state', state, ...libvirt];
 }
 
 /** Ends every lab below `home`, also one that a crash left behind. */

@@ -1,4 +1,4 @@
-// The launcher: ./wocloud up, down, test, lab, bench, check, gen.
+// The launcher: ./wocloud up, down, test, lab, gateway, bench, check, gen.
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { Command, CommanderError, Option } from 'commander';
@@ -67,6 +67,23 @@ program
     await ensurePackages(['platform', 'engine', 'lab', 'test', 'bench'], { yes: options.yes ?? false });
     await handOver('bench/main.ts', names);
   });
+const gateway = program
+  .command('gateway')
+  .description("the images of this host's security gateways: build, list, remove");
+gateway
+  .command('build')
+  .description('build the image of this tree, unless it is there')
+  .option('-y, --yes', 'install without asking')
+  .action(async (options) => (await import('./gateway.ts')).build(options));
+gateway
+  .command('list')
+  .description('the images on this host, the newest first')
+  .option('--json', 'for programs')
+  .action(async (options) => (await import('./gateway.ts')).list(options));
+gateway
+  .command('remove <versions...>')
+  .description('remove images that no gateway runs from')
+  .action(async (versions) => (await import('./gateway.ts')).remove(versions));
 program
   .command('gen')
   .description('write the generated documents again: docs/openapi.json')

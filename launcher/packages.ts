@@ -27,6 +27,7 @@ const PACKAGES = {
       'qemu-utils',
       'mmdebstrap',
       'debian-archive-keyring',
+      'binutils',
       'openssl',
       'iptables',
       'tini',
@@ -39,6 +40,10 @@ const PACKAGES = {
       'busybox-static',
     ],
   },
+  gateway: {
+    need: "building the gateways' image",
+    names: ['mmdebstrap', 'debian-archive-keyring', 'binutils', 'e2fsprogs', 'xz-utils', 'zstd'],
+  },
   test: {
     need: 'the tests',
     names: [
@@ -47,6 +52,8 @@ const PACKAGES = {
       'python3-scapy',
       'python3-libvirt',
       'iperf3',
+      'hping3',
+      'ethtool',
       'tcpdump',
       'curl',
       'socat',
@@ -57,7 +64,16 @@ const PACKAGES = {
   },
   bench: {
     need: "the benchmarks' peers",
-    names: ['libnetfilter-conntrack-dev', 'ulogd2', 'gcc', 'libc6-dev', 'python3-libvirt', 'python3-neutron'],
+    names: [
+      'ethtool',
+      'iperf3',
+      'libnetfilter-conntrack-dev',
+      'ulogd2',
+      'gcc',
+      'libc6-dev',
+      'python3-libvirt',
+      'python3-neutron',
+    ],
   },
 } as const;
 export type Purpose = keyof typeof PACKAGES;

@@ -92,6 +92,7 @@ async function startEngine(client: Client, lab: DemoLab | undefined, options: Up
   await step(`Start the engine of ${lab?.hostName ?? hostname()}`, async () => {
     const state = join(home, name);
     mkdirSync(state, { recursive: true, mode: 0o700 });
+    writeFileSync(join(state, 'libvirt-socket'), libvirt);
     const tokenFile = join(state, 'join-token');
     if (!existsSync(join(state, 'host.crt'))) {
       const { token } = await client.call('joinTokens.create', { body: { expiresInMinutes: 10 } });

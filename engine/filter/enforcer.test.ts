@@ -192,7 +192,10 @@ function tests(): void {
       filter.enforcer.signal();
       await filter.enforcer.idle();
       assert.equal(filter.enforcer.counters['filter.transactions'] - before, afterwards ? 1 : 0);
-      assert.match(run('nft list chain netdev wocloud tap-tap-g3'), /device "tap-g3"[^}]*\n\t\tjump guard\n\t}/);
+      assert.match(
+        run('nft list chain netdev wocloud tap-tap-g3'),
+        /device "tap-g3"[^}]*\n\t\tjump guard\n\t}/,
+      );
       assert.deepEqual(await filter.enforcer.between(() => filter.enforcer.drift()), []);
       assert.equal(await reaches(3, 2, 80), true);
       run('ip -n g3 link set eth0 address 52:54:00:00:00:99');

@@ -1,5 +1,6 @@
 // A domain's XML → what we need of it: identity, size, metadata, and how each NIC reaches the network. Pure.
 import type { ObservedNic } from '@wocloud/protocol/reports.ts';
+import { readGateway, type GatewayDomain } from '../gateways/domain.ts';
 import { readMetadata, type DomainMetadata } from './metadata.ts';
 import { all, at, attribute, parseXml, XmlError, type Element } from './xml.ts';
 
@@ -26,6 +27,8 @@ export interface Domain {
   nics: DomainNic[];
   /** A guest agent's channel is connected. */
   agent: boolean;
+  /** There when it is a security gateway of ours, and no VM of anyone. */
+  gateway?: GatewayDomain;
 }
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
@@ -57,6 +60,7 @@ export function readDomain(xml: string): Domain {
   const id = at(root, 'uuid')?.text.toLowerCase() ?? '';
   if (root.name !== 'domain' || !UUID.test(id)) throw new XmlError('not a domain with a UUID');
   const devices = at(root, 'devices');
+  const gateway = readGateway(root);
   return {
     id,
     name: clip(at(root, 'name')?.text ?? '', 255),
@@ -71,6 +75,7 @@ export function readDomain(xml: string): Domain {
         attribute(target, 'name') === 'org.qemu.guest_agent.0' && attribute(target, 'state') === 'connected'
       );
     }),
+    ...(gateway && { gateway }),
   };
 }
 

@@ -3,6 +3,8 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import type { ObservedVm } from '@wocloud/protocol/reports.ts';
 import { guestXml } from '@wocloud/libvirt/testing/guest-xml.ts';
+import { gatewayXml } from '../gateways/domain.ts';
+import type { InstanceSpec } from '../gateways/runner.ts';
 import { startTestHost, type TestHost } from '../testing/host.ts';
 
 const UUID = '11111111-1111-4111-8111-111111111111';
@@ -153,4 +155,28 @@ test('destroy, undefine', async () => {
     () => host.virsh('undefine', 'web'),
     (vm) => vm === undefined,
   );
+});
+
+test('a gateway of ours is no VM; a VM that says it were one is', async () => {
+  const id = (n: number): string => `3333333${n}-3333-4333-8333-333333333333`;
+  const spec: InstanceSpec = {
+    number: 7,
+    gateway: 'edge',
+    form: 'vm',
+    vcpus: 1,
+    memoryMiB: 256,
+    image: '0123456789abcdef',
+  };
+  const files = { kernel: '/k', initrd: '/i', disk: '/d.img', channel: '/tmp/c.sock' };
+  const xml = gatewayXml(spec, files, 'qemu');
+  const withId = (n: number, text: string): string => text.replace('</name>', `</name><uuid>${id(n)}</uuid>`);
+  await host.define(withId(1, xml));
+  const forged = xml
+    .replace('<name>wocloud-gateway-7', '<name>wocloud-gateway-8')
+    .replace("<interface type='ethernet'>", "<interface type='bridge'><source bridge='br0'/>");
+  await host.define(withId(2, forged));
+  // Defined after the gateway: when it is known, the gateway would be.
+  await host.platform.until('the forged one', () => known(id(2)), SEEN_MS);
+  assert.equal(known(id(1)), undefined);
+  assert.ok(!host.platform.messages.some((message) => JSON.stringify(message).includes(id(1))));
 });

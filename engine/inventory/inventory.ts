@@ -152,7 +152,10 @@ export class Inventory extends EventEmitter<InventoryEvents> {
     } else if (this.#vms.delete(id)) this.emit('gone', id);
   }
 
-  /** Undefined when the domain is gone. One whose XML cannot be read is kept by name, so that it is not invisible. */
+  /**
+   * Undefined when the domain is gone, or is a gateway of ours. One whose XML cannot be read is kept by name, so that it
+   * is not invisible.
+   */
   async #read(uuid: string): Promise<KnownVm | undefined> {
     try {
       const [xml, status] = await Promise.all([
@@ -161,6 +164,7 @@ export class Inventory extends EventEmitter<InventoryEvents> {
       ]);
       const state = vmState(status.state);
       const domain = this.#parse(uuid, xml);
+      if (domain.gateway) return undefined;
       return { domain, state, nics: this.#place(domain, state) };
     } catch (error) {
       if (isRemote(error, ErrorNumber.noDomain)) return undefined;

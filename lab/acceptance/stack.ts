@@ -5,6 +5,7 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { createClient, type Client } from '@wocloud/protocol/client.ts';
+import { gatewayImages } from '@wocloud/protocol/paths.ts';
 import { defaultCacheDir } from '../image/build.ts';
 import { attachLab, type Lab } from '../lab.ts';
 
@@ -79,6 +80,7 @@ export async function startStack(scenario: string): Promise<Stack> {
   const env = {
     WOCLOUD_HOME: home,
     WOCLOUD_CACHE: defaultCacheDir(),
+    WOCLOUD_GATEWAYS: gatewayImages(),
     NO_COLOR: '1',
     XDG_CONFIG_HOME: join(home, 'xdg'),
   };

@@ -4,12 +4,12 @@
  */
 import { chmod, copyFile, mkdir, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { cachedImage } from '@wocloud/image/cache.ts';
+import { aptSources, SUITE } from '@wocloud/image/debian.ts';
+import { downloadKernel, writeInitramfs } from '@wocloud/image/initramfs.ts';
+import { program } from '@wocloud/image/program.ts';
 import { paths } from '@wocloud/protocol/paths.ts';
-import { program } from '../program.ts';
-import { cachedImage } from './cache.ts';
-import { aptSources } from './debian.ts';
-import { downloadKernel, writeInitramfs } from './initramfs.ts';
-import { DRIVERS, GUEST_FILES, KERNEL_PACKAGE, PACKAGES, PRUNE, recipeHash, SUITE } from './recipe.ts';
+import { DRIVERS, GUEST_FILES, KERNEL_PACKAGE, PACKAGES, PRUNE, recipeHash } from './recipe.ts';
 
 export interface GuestImage {
   /** Content hash of the recipe. */
@@ -77,7 +77,8 @@ async function build(work: string, progress: (line: string) => void): Promise<vo
 
   progress('guest image: kernel and initramfs');
   const busybox = await readFile(join(root, 'bin/busybox'));
-  await writeInitramfs(work, busybox, DRIVERS);
+  const init = await readFile(join(GUEST_FILES, 'initramfs-init'));
+  await writeInitramfs(work, { busybox, init, drivers: DRIVERS });
 
   progress('guest image: root file system');
   for (const path of PRUNE) await rm(join(root, path), { recursive: true, force: true });

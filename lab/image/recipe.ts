@@ -4,12 +4,11 @@
  */
 import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
+import { BUILDING_BLOCKS } from '@wocloud/image/blocks.ts';
 
 export const GUEST_FILES = join(import.meta.dirname, 'guest');
 
-// Debian 12 everywhere, whatever the host runs: its 6.1 kernel also boots under older QEMUs' TCG.
-export const SUITE = 'bookworm';
 export const KERNEL_PACKAGE = 'linux-image-cloud-amd64';
 
 /** Unpacked, not configured: no maintainer script runs, so the build needs no mounts and takes seconds. */
@@ -34,6 +33,7 @@ export const DRIVERS = [
   'virtio-rng',
   'virtio_balloon',
   '8021q',
+  'tun',
 ];
 
 /** Removed after unpacking: nothing in a guest reads them. */
@@ -60,11 +60,19 @@ export const PRUNE = [
 /** Identity of the image: everything that goes into it but the versions of the packages. */
 export async function recipeHash(): Promise<string> {
   const hash = createHash('sha256');
-  for (const dir of [import.meta.dirname, GUEST_FILES]) {
-    for (const name of (await readdir(dir)).sort()) {
-      if (name.endsWith('.test.ts') || name === 'guest') continue;
-      hash.update(`${name}\0`).update(await readFile(join(dir, name)));
-    }
-  }
+  for (const path of await recipeFiles()) hash.update(`${basename(path)}\0`).update(await readFile(path));
   return hash.digest('hex').slice(0, 16);
+}
+
+async function recipeFiles(): Promise<string[]> {
+  const own = await readdir(import.meta.dirname);
+  const guest = await readdir(GUEST_FILES);
+  return [
+    ...own
+      .filter((name) => name.endsWith('.ts'))
+      .sort()
+      .map((name) => join(import.meta.dirname, name)),
+    ...guest.sort().map((name) => join(GUEST_FILES, name)),
+    ...BUILDING_BLOCKS,
+  ];
 }

@@ -1,13 +1,13 @@
 /** Builds the nested host's image, a Debian of its own with the full kernel; kept by content hash, built once. */
 import { chmod, copyFile, mkdir, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
+import { cachedImage } from '@wocloud/image/cache.ts';
+import { aptSources, SUITE } from '@wocloud/image/debian.ts';
+import { downloadKernel, writeInitramfs } from '@wocloud/image/initramfs.ts';
+import { program } from '@wocloud/image/program.ts';
 import { VLAN_HOOK } from '../host.ts';
 import { defaultCacheDir, type BuildOptions } from '../image/build.ts';
-import { cachedImage } from '../image/cache.ts';
-import { aptSources } from '../image/debian.ts';
-import { downloadKernel, writeInitramfs } from '../image/initramfs.ts';
-import { GUEST_FILES, SUITE } from '../image/recipe.ts';
-import { program } from '../program.ts';
+import { GUEST_FILES } from '../image/recipe.ts';
 import {
   DRIVERS,
   HOST_FILES,
@@ -64,7 +64,8 @@ async function build(work: string, progress: (line: string) => void): Promise<vo
   );
   progress('nested image: kernel, initramfs and root file system');
   const busybox = await readFile(join(root, 'bin/busybox'));
-  await addModules(root, await writeInitramfs(work, busybox, DRIVERS));
+  const init = await readFile(join(GUEST_FILES, 'initramfs-init'));
+  await addModules(root, await writeInitramfs(work, { busybox, init, drivers: DRIVERS }));
   await addHostFiles(root);
   const image = join(work, 'image/root.img');
   const features = '^metadata_csum_seed,^orphan_file';

@@ -1,8 +1,41 @@
-/** Images are built once: kept under the cache directory by content hash, the newest few of each kind. */
+/** Images are built once, each in a directory of its own, by one builder at a time; of the lab's, the newest few stay. */
 import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+
+export interface Building {
+  /** Where the image will be: it appears there whole, or not at all. */
+  readonly dir: string;
+  /** What people read: `guest image`. Builders of one kind in one parent directory wait for each other. */
+  readonly kind: string;
+  readonly progress: (line: string) => void;
+  /** Builds in an empty directory; what it leaves in `image/` below is kept. */
+  build(work: string): Promise<void>;
+}
+
+/** Builds unless it is there. True when it was built now. */
+export async function builtOnce(building: Building): Promise<boolean> {
+  const { dir, kind, progress } = building;
+  if (existsSync(dir)) return false;
+  const parent = dirname(dir);
+  await mkdir(parent, { recursive: true });
+  return oneBuilder(join(parent, `.lock-${kind}`), kind, progress, async () => {
+    if (existsSync(dir)) return false;
+    const work = join(parent, `.building-${kind}-${process.pid}`);
+    await rm(work, { recursive: true, force: true });
+    await mkdir(join(work, 'image'), { recursive: true });
+    try {
+      const began = performance.now();
+      await building.build(work);
+      await rename(join(work, 'image'), dir);
+      progress(`${kind} image: ready after ${((performance.now() - began) / 1000).toFixed(1)} s`);
+    } finally {
+      await rm(work, { recursive: true, force: true });
+    }
+    return true;
+  });
+}
 
 export interface CachedImage {
   readonly cacheDir: string;
@@ -11,31 +44,13 @@ export interface CachedImage {
   /** Content hash of the recipe. */
   readonly id: string;
   readonly progress: (line: string) => void;
-  /** Builds in an empty directory; what it leaves in `image/` below is kept. */
   build(work: string): Promise<void>;
 }
 
 /** The image's directory, from the cache or built now. */
-export async function cachedImage(image: CachedImage): Promise<string> {
-  const { cacheDir, kind, id, progress } = image;
+export async function cachedImage({ cacheDir, kind, id, progress, build }: CachedImage): Promise<string> {
   const dir = join(cacheDir, `${kind}-${id}`);
-  if (existsSync(dir)) return dir;
-  await mkdir(cacheDir, { recursive: true });
-  await oneBuilder(image, async () => {
-    if (existsSync(dir)) return;
-    const work = join(cacheDir, `.building-${kind}-${process.pid}`);
-    await rm(work, { recursive: true, force: true });
-    await mkdir(join(work, 'image'), { recursive: true });
-    try {
-      const began = performance.now();
-      await image.build(work);
-      await rename(join(work, 'image'), dir);
-      await prune(cacheDir, kind);
-      progress(`${kind} image ${id}: ready after ${((performance.now() - began) / 1000).toFixed(1)} s`);
-    } finally {
-      await rm(work, { recursive: true, force: true });
-    }
-  });
+  if (await builtOnce({ dir, kind, progress, build })) await prune(cacheDir, kind);
   return dir;
 }
 
@@ -56,11 +71,12 @@ async function prune(cacheDir: string, kind: string): Promise<void> {
 }
 
 /** Lets one process at a time build: the others wait for its result. A dead builder's lock does not count. */
-async function oneBuilder(
-  { cacheDir, kind, progress }: CachedImage,
-  act: () => Promise<void>,
-): Promise<void> {
-  const lock = join(cacheDir, `.lock-${kind}`);
+async function oneBuilder<T>(
+  lock: string,
+  kind: string,
+  progress: (line: string) => void,
+  act: () => Promise<T>,
+): Promise<T> {
   let told = false;
   for (;;) {
     try {
@@ -76,7 +92,7 @@ async function oneBuilder(
     await delay(100);
   }
   try {
-    await act();
+    return await act();
   } finally {
     await rm(lock, { force: true });
   }

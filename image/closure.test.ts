@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { closure } from './bundle.ts';
+import { closure } from './closure.ts';
 
 test('a bundle is a workspace, what it needs, the nearest of two versions, and of the optional what is installed', () => {
   const lock = {

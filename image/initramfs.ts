@@ -1,9 +1,8 @@
-/** The small initramfs of the lab's images: loads the drivers the disk needs, and hands over to the system on it. */
+/** A small initramfs: the drivers the disk needs, and a first program that hands over to the system on it. */
 import { copyFile, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { program } from '../program.ts';
+import { program } from './program.ts';
 import { cpio, type CpioEntry } from './cpio.ts';
-import { GUEST_FILES } from './recipe.ts';
 
 /** For mmdebstrap: downloads the kernel that a metapackage names to $WOCLOUD_WORK/kernel.deb, unpacked by nobody. */
 export const downloadKernel = (metapackage: string): string =>
@@ -12,14 +11,18 @@ export const downloadKernel = (metapackage: string): string =>
   `k=$(apt-cache depends ${metapackage} | sed -n 's/.*Depends: \\(linux-image-[^ ]*\\)/\\1/p' | head -n 1); ` +
   'apt-get -o APT::Sandbox::User=root download "$k" && mv ./linux-image-*.deb kernel.deb';
 
+export interface Initramfs {
+  /** A static busybox, and the script for it to run: /init. */
+  readonly busybox: Buffer;
+  readonly init: Buffer;
+  /** Listed in /modules/order and found in /modules, each after what it needs. */
+  readonly drivers: readonly string[];
+}
+
 /**
  * From `work`/kernel.deb makes image/vmlinuz and image/initrd. Answers where the kernel's modules lie unpacked.
  */
-export async function writeInitramfs(
-  work: string,
-  busybox: Buffer,
-  drivers: readonly string[],
-): Promise<string> {
+export async function writeInitramfs(work: string, { busybox, init, drivers }: Initramfs): Promise<string> {
   const files = join(work, 'kernel');
   await mkdir(files);
   await program(['dpkg-deb', '--extract', join(work, 'kernel.deb'), files]);
@@ -34,7 +37,7 @@ export async function writeInitramfs(
     ...['bin', 'dev', 'proc', 'root', 'modules'].map((path) => ({ path, mode: 0o755 })),
     { path: 'bin/busybox', mode: 0o755, content: busybox },
     { path: 'bin/sh', mode: 0o777, content: 'busybox', link: true },
-    { path: 'init', mode: 0o755, content: await readFile(join(GUEST_FILES, 'initramfs-init')) },
+    { path: 'init', mode: 0o755, content: init },
     { path: 'modules/order', mode: 0o644, content: modules.map(({ name }) => `${name}.ko\n`).join('') },
     ...modules.map(({ name, content }) => ({ path: `modules/${name}.ko`, mode: 0o644, content })),
   ];

@@ -1,12 +1,16 @@
 /** Where Debian packages come from: the mirror this host already uses, or the one it is told. */
 import { existsSync } from 'node:fs';
-import { program } from '../program.ts';
-import { SUITE } from './recipe.ts';
+import { program } from './program.ts';
 
+// Debian 12 everywhere, whatever the host runs: its 6.1 kernel also boots under older QEMUs' TCG.
+export const SUITE = 'bookworm';
 const KEYRING = '/usr/share/keyrings/debian-archive-keyring.gpg';
 
-/** An apt sources.list for the guest's suite. WOCLOUD_DEBIAN_MIRROR overrides the archive's address. */
-export async function aptSources(): Promise<string> {
+/**
+ * An apt sources.list for the images' suite, with its backports when wanted (apt prefers them only where asked to).
+ * WOCLOUD_DEBIAN_MIRROR overrides the archive's address.
+ */
+export async function aptSources(options: { backports?: boolean } = {}): Promise<string> {
   if (!existsSync(KEYRING))
     throw new Error(`${KEYRING} is missing: install the package debian-archive-keyring`);
   const targets = await program([
@@ -26,6 +30,7 @@ export async function aptSources(): Promise<string> {
   return [
     `deb [signed-by=${KEYRING}] ${archive} ${SUITE} main`,
     ...(security ? [`deb [signed-by=${KEYRING}] ${security} ${SUITE}-security main`] : []),
+    ...(options.backports ? [`deb [signed-by=${KEYRING}] ${archive} ${SUITE}-backports main`] : []),
     '',
   ].join('\n');
 }

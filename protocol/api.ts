@@ -158,7 +158,10 @@ const kindOperations = (kind: Kind) => {
       summary: `History of one of ${plural}`,
       permission: `${noun}.read`,
       params: name,
-      query: record({ ...Tenanted, version: optional(Type.Integer({ minimum: 1, description: 'Only this one' })) }),
+      query: record({
+        ...Tenanted,
+        version: optional(Type.Integer({ minimum: 1, description: 'Only this one' })),
+      }),
       response: page(StoredVersion),
     }),
   };

@@ -34,6 +34,8 @@ export interface Keeper {
 }
 
 const START_MS = 15_000;
+/** Node reserves so much when it starts, and touches little of it; the kernel counts it all the same. */
+const RESERVED_MIB = 512;
 const MAX_PROCESSES = 512;
 
 export const keeper = (): Keeper => (existsSync('/run/systemd/system') ? bySystemd : byProcess);
@@ -93,7 +95,9 @@ export const byProcess: Keeper = {
     const groups = await makeGroups(name, memoryMiB, vcpus);
     const output = await open(log, 'a');
     // Where no cgroup holds the memory of all, each process is held by itself.
-    const dataKib = groups.some((group) => group.limitsMemory) ? 'unlimited' : String(memoryMiB * 1024);
+    const dataKib = groups.some((group) => group.limitsMemory)
+      ? 'unlimited'
+      : String((memoryMiB + RESERVED_MIB) * 1024);
     const joined = groups.map((group) => join(group.path, 'cgroup.procs')).join(' ');
     const child = spawn('sh', ['-euc', ENTER, joined, dataKib, ...argv], {
       detached: true,

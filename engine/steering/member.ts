@@ -20,6 +20,9 @@ export interface Channel extends EventEmitter<GatewayChannelEvents>, Pick<Gatewa
   readonly counters: Readonly<Record<string, number>>;
 }
 
+/** For so long an end of the daemon is told, though it is over: whoever looks after it is to know. */
+const RENEWED_MS = 5_000;
+
 export class Member {
   readonly identity: Identity;
   state: Instance['state'];
@@ -44,6 +47,7 @@ export class Member {
   /** It could not be ended; not tried again before then. */
   stopAgainAt = 0;
   #isDraining = false;
+  #renewedAt = -Infinity;
 
   /** @param adopted it was there before this engine */
   constructor(identity: Identity, state: Instance['state'], now: number, adopted: boolean) {
@@ -72,6 +76,7 @@ export class Member {
   listen(channel: Channel, changed: () => void, refusedRules: (error: string) => void): void {
     this.channel = channel;
     channel.on('hello', (hello) => {
+      if (this.hello !== undefined && this.hello.boot !== hello.boot) this.#renewedAt = performance.now();
       this.hello = hello;
       this.#spoke(hello.rules);
       changed();
@@ -94,6 +99,11 @@ export class Member {
       this.silent = true;
       changed();
     });
+  }
+
+  /** Its daemon ended and was started anew, just now. */
+  get isRenewed(): boolean {
+    return performance.now() - this.#renewedAt < RENEWED_MS;
   }
 
   /** It gets no more connections, and will be stopped. */

@@ -27,6 +27,11 @@ export function stateOf(member: Member, surroundings: Surroundings): State {
   if (!isServing(member.asInstance(), rules)) return withoutRules(member, surroundings);
   if (member.silent)
     return { state: 'degraded', reason: 'traffic passes through it, but its daemon does not speak' };
+  if (member.isRenewed)
+    return {
+      state: 'degraded',
+      reason: 'its daemon ended and was started anew; traffic passed meanwhile, records of it may be missing',
+    };
   return { state: 'working', reason: '' };
 }
 

@@ -3,7 +3,7 @@
  * not carry them. A guest that has the disk finds them in /tools, to be run by `chroot /tools`.
  */
 import { createHash } from 'node:crypto';
-import { chmod, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readFile, rm, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { cachedImage } from '@wocloud/image/cache.ts';
 import { aptSources, SUITE } from '@wocloud/image/debian.ts';
@@ -52,8 +52,8 @@ async function build(work: string, progress: (line: string) => void): Promise<vo
     await rm(join(root, path), { recursive: true, force: true });
   for (const path of ['proc', 'dev', 'run', 'tmp']) await mkdir(join(root, path), { recursive: true });
   await program(['ln', '-sf', 'dash', join(root, 'bin/sh')]);
-  // Where Debian's alternatives would point to, were the packages configured.
-  await writeFile(join(root, 'etc/ld.so.conf.d/blas.conf'), '/usr/lib/x86_64-linux-gnu/blas\n');
+  // As Debian's alternatives would have it, were the packages configured.
+  await symlink('blas/libblas.so.3', join(root, 'usr/lib/x86_64-linux-gnu/libblas.so.3'));
   await program(['ldconfig', '-r', root]);
   const disk = join(work, 'image/tools.img');
   await program([

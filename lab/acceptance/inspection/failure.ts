@@ -20,6 +20,7 @@ interface Failure {
   name: string;
   form: GatewayForm;
   passes?: boolean;
+  shown: readonly FailureMode[];
   fail(stack: Stack, gateway: string): Promise<void>;
   mend?(stack: Stack, gateway: string): Promise<void>;
 }
@@ -33,34 +34,51 @@ const signal = (name: string, program: string) => async (stack: Stack, gateway: 
 };
 
 const FAILURES: readonly Failure[] = [
-  { name: 'killed', form: 'vm', fail: domain('destroy') },
+  { name: 'killed', form: 'vm', shown: ['closed'], fail: domain('destroy') },
   {
     name: 'hung',
     form: 'vm',
+    shown: ['open'],
+    // A VM that stands still is replaced; nobody has to resume it.
     fail: domain('suspend'),
-    mend: domain('resume'),
   },
-  { name: 'Suricata crashed', form: 'container', fail: signal('KILL', 'suricata') },
+  {
+    name: 'Suricata crashed',
+    form: 'container',
+    shown: ['open', 'closed'],
+    fail: signal('KILL', 'suricata'),
+  },
   {
     name: 'Suricata hung',
     form: 'container',
+    shown: ['open', 'closed'],
     fail: signal('STOP', 'suricata'),
     mend: signal('CONT', 'suricata'),
   },
-  { name: 'the daemon crashed', form: 'container', passes: true, fail: signal('KILL', 'daemon.mjs') },
+  {
+    name: 'the daemon crashed',
+    form: 'container',
+    passes: true,
+    shown: ['open'],
+    fail: signal('KILL', 'daemon.mjs'),
+  },
   {
     name: 'the channel cut',
     form: 'container',
     passes: true,
+    shown: ['closed'],
     fail: signal('STOP', 'daemon.mjs'),
     mend: signal('CONT', 'daemon.mjs'),
   },
 ];
 
+/** Every way to fail, open and closed, takes long: each in one of the two, and the worst in both, unless asked for all. */
+const ALL = process.env['WOCLOUD_ALL_FAILURES'] !== undefined;
+
 export function failureTests(of: () => Stack, form: GatewayForm): void {
   describe(`failures, as ${form}`, () => {
-    for (const failure of ['open', 'closed'] as const)
-      for (const way of FAILURES.filter((f) => f.form === form))
+    for (const way of FAILURES.filter((f) => f.form === form))
+      for (const failure of ALL ? (['open', 'closed'] as const) : way.shown)
         test(`${way.name}, ${failure}`, { timeout: 180_000 }, () => fails(of(), way, failure));
   });
 }

@@ -8,7 +8,7 @@ import { removePassages } from './filter/foreign/passage.ts';
 import { isAbsent, Nft } from './filter/nft.ts';
 import { Switches } from './filter/switches.ts';
 import { OBSERVE_TABLE } from './flows/observe-rules.ts';
-import { removeLimits } from './limits/remove.ts';
+import { removeLimits } from './limits/limits.ts';
 
 /** What was done, a line each. The state directory keeps identity and desired state. */
 export async function removeEverything(dir: string): Promise<string[]> {

@@ -287,6 +287,10 @@ function tests(): void {
   });
 
   test('what someone else takes away is put back; what someone else has put there stays, and is told', async () => {
+    const index = Number(run('cat /sys/class/net/tap-g1/ifindex'));
+    run(`tc qdisc del dev wol${index}b ingress`);
+    run(`tc qdisc del dev wol${index}a root`);
+    run(`ip link set wol${index}a down`);
     run('tc qdisc del dev tap-g3 root');
     run('tc qdisc replace dev tap-g3 root handle 1: htb');
     limits.placed(filter.placement as never);
@@ -294,6 +298,8 @@ function tests(): void {
     assert.match(run('tc qdisc show dev tap-g3'), /htb 1:/);
     assert.equal(notices[0]?.code, 'limit.bandwidth.taken');
     assert.match(notices[0]?.message ?? '', /tap-g3/);
+    assert.match(run(`tc qdisc show dev wol${index}a`), /tbf 776f:/);
+    assert.equal(await connects(1, 2, 81, 5), 5);
     run('tc qdisc del dev tap-g3 root');
     limits.placed(filter.placement as never);
     await limits.idle();

@@ -1,19 +1,17 @@
 // Holds NICs to their bandwidth: one loop that takes no input. Each round looks at what stands in the rules, and makes
 // the host's queues and devices into what that needs. Signalled by every placement, and periodic. What is not ours stays.
-import { execFile } from 'node:child_process';
-import { existsSync } from 'node:fs';
-import { promisify } from 'node:util';
 import type { Logger } from 'pino';
 import type { Placement } from '../filter/placement.ts';
 import type { Notice } from '../health/facts.ts';
 import type { Bridges } from '../inventory/bridges.ts';
 import { NetlinkError } from '../netlink/libc.ts';
-import { heldOf, rateOf, stepsTo, unable, type Held, type Step } from './shaping.ts';
-import { TrafficControl } from './traffic-control.ts';
+import { deleteDevice, leadOn, leadsOn, makePair, readPairs, setUp } from './pairs.ts';
+import { freeRate, readQueues, setRate } from './queues.ts';
+import { RouteExchange } from './route-message.ts';
+import { heldOf, isOurs, rateOf, stepsTo, unable, type Found, type Held, type Step } from './shaping.ts';
 
-const run = promisify(execFile);
 const EVERY_MS = 10_000;
-/** One to add devices, one to give them their rates, one to see that nothing is left to do. */
+/** One to do what is to be done, one to see that nothing is left to do; one more for what changed meanwhile. */
 const PASSES = 3;
 
 export interface LimitsOptions {
@@ -25,7 +23,7 @@ export interface LimitsOptions {
 export class Limits {
   readonly counters = { 'limits.rounds': 0, 'limits.changes': 0, 'limits.failures': 0 };
   readonly #o: LimitsOptions;
-  readonly #control = new TrafficControl();
+  readonly #route = new RouteExchange();
   readonly #timer: NodeJS.Timeout;
   #placement: Pick<Placement, 'state' | 'taps'> | undefined;
   #dirty = false;
@@ -54,7 +52,7 @@ export class Limits {
     this.#stopped = true;
     clearInterval(this.#timer);
     await this.idle();
-    this.#control.close();
+    this.#route.close();
   }
 
   #signal(): void {
@@ -76,48 +74,30 @@ export class Limits {
     }
   }
 
-  async #round(held: readonly Held[]): Promise<Notice[]> {
-    const found: Notice[] = [];
-    for (let pass = 1; pass <= PASSES; pass++) {
-      const problems: Notice[] = [];
+  async #round(held: readonly Held[]): Promise<readonly Notice[]> {
+    let found: Notice[] = [];
+    for (let pass = 1; pass <= PASSES; pass++)
       try {
-        const there = { ifbs: await this.#control.ifbs(), queues: await this.#control.queues() };
-        const { steps, notices } = stepsTo(held, there);
+        const { steps, notices } = stepsTo(held, await readAll(this.#route));
+        const problems: Notice[] = [];
         for (const step of steps) problems.push(...(await this.#take(step)));
-        found.splice(0, found.length, ...notices, ...problems);
+        found = [...notices, ...problems];
         if (steps.length === 0 || problems.length > 0) return found;
       } catch (error) {
         return [...found, this.#failed('the queues could not be read', error)];
       }
-    }
     return found;
   }
 
   async #take(step: Step): Promise<Notice[]> {
     try {
-      if (step.do !== 'rate') await this.#change(step);
-      else if (!(await this.#control.setRate(step.index, rateOf(step.kbps))))
-        throw new Error('the kernel has no queue of kind tbf');
+      await take(this.#route, step);
       this.counters['limits.changes']++;
       return [];
     } catch (error) {
       // Gone since it was read: it needs nothing any more.
       if (error instanceof NetlinkError && error.errno === 'ENODEV') return [];
-      return [this.#failed(step.do === 'add' ? `no device ${step.name}` : `no rate set`, error)];
-    }
-  }
-
-  async #change(step: Exclude<Step, { do: 'rate' }>): Promise<void> {
-    switch (step.do) {
-      case 'add':
-        await loadIfb();
-        return this.#control.addIfb(step.name);
-      case 'up':
-        return this.#control.setUp(step.index);
-      case 'delete':
-        return this.#control.deleteDevice(step.index);
-      case 'free':
-        return this.#control.deleteRate(step.index);
+      return [this.#failed(`could not ${step.do}`, error)];
     }
   }
 
@@ -128,9 +108,43 @@ export class Limits {
   }
 }
 
-/** Loaded by itself the module would bring two devices that nobody asked for. */
-async function loadIfb(): Promise<void> {
-  if (existsSync('/sys/module/ifb')) return;
-  // Where it is built in there is nothing to load; where it is missing, adding the device says so.
-  await run('modprobe', ['ifb', 'numifbs=0']).catch(() => {});
+async function readAll(route: RouteExchange): Promise<Found> {
+  const pairs = await readPairs(route);
+  const leading = new Set<number>();
+  for (const link of pairs) if (isOurs(link) && (await leadsOn(route, link.index))) leading.add(link.index);
+  return { pairs, queues: await readQueues(route), leading };
+}
+
+async function take(route: RouteExchange, step: Step): Promise<void> {
+  switch (step.do) {
+    case 'add':
+      return makePair(route, step.names, { ...step, rate: rateOf(step.kbps) });
+    case 'lead':
+      return leadOn(route, step.index, step);
+    case 'up':
+      return setUp(route, step.index);
+    case 'delete':
+      return deleteDevice(route, step.index);
+    case 'free':
+      return freeRate(route, step.index);
+    case 'rate':
+      if (!(await setRate(route, step.index, rateOf(step.kbps))))
+        throw new Error('this kernel has no queue of kind tbf');
+  }
+}
+
+/** Takes every queue and device of ours away; how many there were. After the rules that lead to them are gone. */
+export async function removeLimits(): Promise<number> {
+  const route = new RouteExchange();
+  try {
+    const { steps } = stepsTo([], await readAll(route));
+    for (const step of steps)
+      await take(route, step).catch((error: unknown) => {
+        // With the other end of its pair.
+        if (!(error instanceof NetlinkError && error.errno === 'ENODEV')) throw error;
+      });
+    return steps.length;
+  } finally {
+    route.close();
+  }
 }

@@ -1,17 +1,21 @@
 // Which devices hold which NICs to which rates: what is wanted against what is there. Pure.
-// What a VM receives waits in a queue of its tap; what it sends, in the queue of an ifb device named after the tap's
-// number, through which the rules lead it once they have found it sound.
+// What a VM receives waits in a queue of its tap. What it sends goes through a pair of devices named after the tap's
+// number, once the rules have found it sound, and waits there.
 import type { Port } from '@wocloud/policy/render/local.ts';
 import type { DesiredNic } from '@wocloud/protocol/desired.ts';
 import type { Notice } from '../health/facts.ts';
 import type { Bridges } from '../inventory/bridges.ts';
-import type { Ifb, Queue, Rate } from './traffic-control.ts';
+import type { Link, PairNames } from './pairs.ts';
+import type { Queue, Rate } from './queues.ts';
 
-/** The device through which what enters by a tap is sent. Another tap under the same name has another. */
-export const shaperName = (tap: Pick<Port, 'index'>): string => `wol${tap.index}`;
-export const isShaperName = (name: string): boolean => /^wol[1-9]\d{0,9}$/.test(name);
+/** Another tap under the same name has another pair. */
+export function pairNames({ index }: Pick<Port, 'index'>): PairNames {
+  const name = `wol${index}`;
+  return { first: `${name}a`, second: `${name}b`, unfinished: `${name}n` };
+}
+const OURS = /^wol[1-9]\d{0,9}[abn]$/;
 
-/** Those of the NICs whose sending can be held to a rate now, with the device that does it. */
+/** Those of the NICs whose sending can be held to a rate now, with the device they are sent through. */
 export function shapersOf(
   nics: readonly DesiredNic[],
   taps: ReadonlyMap<string, string>,
@@ -20,8 +24,8 @@ export function shapersOf(
   const found = new Map<string, Port>();
   for (const { id, limits } of nics) {
     const tap = ports.get(taps.get(id) ?? '');
-    const device = tap && (limits?.sendKbps ?? null) !== null ? ports.get(shaperName(tap)) : undefined;
-    if (device) found.set(id, { device: device.device, index: device.index });
+    const first = tap && (limits?.sendKbps ?? null) !== null ? ports.get(pairNames(tap).first) : undefined;
+    if (first) found.set(id, { device: first.device, index: first.index });
   }
   return found;
 }
@@ -29,6 +33,7 @@ export function shapersOf(
 /** A NIC with a tap and a limit on its bandwidth; kbit/s, null without. */
 export interface Held {
   name: string;
+  mac: string;
   tap: Port;
   send: number | null;
   receive: number | null;
@@ -39,11 +44,11 @@ export function heldOf(
   taps: ReadonlyMap<string, string>,
   { ports }: Pick<Bridges, 'ports'>,
 ): Held[] {
-  return nics.flatMap(({ id, name, limits }) => {
+  return nics.flatMap(({ id, name, mac, limits }) => {
     const tap = ports.get(taps.get(id) ?? '');
     const { sendKbps: send = null, receiveKbps: receive = null } = limits ?? {};
     return tap && (send !== null || receive !== null)
-      ? [{ name, tap: { device: tap.device, index: tap.index }, send, receive }]
+      ? [{ name, mac, tap: { device: tap.device, index: tap.index }, send, receive }]
       : [];
   });
 }
@@ -63,50 +68,57 @@ export function rateOf(kbps: number): Rate & { burst: number } {
 }
 
 export type Step =
-  | { do: 'add'; name: string }
-  | { do: 'up' | 'delete' | 'free'; index: number }
-  | { do: 'rate'; index: number; kbps: number };
+  | { do: 'add'; names: PairNames; mac: string; tap: number; kbps: number }
+  | { do: 'lead'; index: number; mac: string; tap: number }
+  | { do: 'rate'; index: number; kbps: number }
+  | { do: 'up' | 'delete' | 'free'; index: number };
 
 export interface Found {
-  ifbs: readonly Ifb[];
+  pairs: readonly Link[];
   queues: ReadonlyMap<number, Queue>;
+  /** Devices whose entrance leads to another. */
+  leading: ReadonlySet<number>;
 }
 
-/** What is to be done, and what stands in the way. A device that is added now gets its rate the next time. */
+/** What is to be done, and what stands in the way. */
 export function stepsTo(
   held: readonly Held[],
-  { ifbs, queues }: Found,
+  { pairs, queues, leading }: Found,
 ): { steps: Step[]; notices: Notice[] } {
-  const own = new Map(ifbs.filter((ifb) => isShaperName(ifb.name)).map((ifb) => [ifb.name, ifb]));
+  const own = new Map(pairs.filter(isOurs).map((link) => [link.name, link]));
   const rates = new Map<number, number>();
   const kept = new Set<number>();
-  const steps: Step[] = [];
-  const notices: Notice[] = [];
-  for (const { name, tap, send, receive } of held) {
+  const [steps, added, notices]: [Step[], Step[], Notice[]] = [[], [], []];
+  for (const { name, mac, tap, send, receive } of held) {
     if (receive !== null) {
       const queue = queues.get(tap.index);
       if (queue && 'foreign' in queue) notices.push(taken(name, tap.device, queue.foreign));
       else rates.set(tap.index, receive);
     }
     if (send === null) continue;
-    const ifb = own.get(shaperName(tap));
-    if (!ifb) {
-      steps.push({ do: 'add', name: shaperName(tap) });
+    const names = pairNames(tap);
+    const [first, second] = [own.get(names.first), own.get(names.second)];
+    if (!first || !second) {
+      added.push({ do: 'add', names, mac, tap: tap.index, kbps: send });
       continue;
     }
-    kept.add(ifb.index);
-    rates.set(ifb.index, send);
-    if (!ifb.isUp) steps.push({ do: 'up', index: ifb.index });
+    kept.add(first.index).add(second.index);
+    rates.set(first.index, send);
+    if (!leading.has(second.index)) steps.push({ do: 'lead', index: second.index, mac, tap: tap.index });
+    for (const { isUp, index } of [second, first]) if (!isUp) steps.push({ do: 'up', index });
   }
   for (const [index, kbps] of rates)
     if (!holds(queues.get(index), kbps)) steps.push({ do: 'rate', index, kbps });
-  for (const { index } of own.values()) if (!kept.has(index)) steps.push({ do: 'delete', index });
-  const shapers = new Set([...own.values()].map((ifb) => ifb.index));
+  const devices = new Set([...own.values()].map(({ index }) => index));
+  for (const index of devices) if (!kept.has(index)) steps.push({ do: 'delete', index });
   for (const [index, queue] of queues)
-    if (queue && 'own' in queue && !rates.has(index) && !shapers.has(index))
+    if (queue && 'own' in queue && !rates.has(index) && !devices.has(index))
       steps.push({ do: 'free', index });
-  return { steps, notices };
+  // What is left of a pair must be gone before it is made anew.
+  return { steps: [...steps, ...added], notices };
 }
+
+export const isOurs = ({ name }: Pick<Link, 'name'>): boolean => OURS.test(name);
 
 function holds(queue: Queue | undefined, kbps: number): boolean {
   if (!queue || !('own' in queue)) return false;
@@ -124,5 +136,5 @@ const taken = (name: string, tap: string, queue: string): Notice => ({
 export const unable = (what: string, reason: string): Notice => ({
   code: 'limit.bandwidth.unable',
   message: `Limits on bandwidth are not all in force: ${what} (${reason})`,
-  action: 'Load the kernel modules sch_tbf and ifb, or install the kernel package that has them',
+  action: 'The kernel modules veth, sch_tbf, sch_ingress, cls_u32 and act_mirred must be there to be loaded',
 });

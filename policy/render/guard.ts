@@ -3,7 +3,7 @@ import type { DesiredNic, DesiredState } from '@wocloud/protocol/desired.ts';
 import { lastAddress, linkLocal, parseCidr } from '../cidr.ts';
 import { digest } from '../digest.ts';
 import { GUARD_KINDS, LOG_GROUP, guardPrefix, isDeviceName, tapChain } from './names.ts';
-import { addSendRate, addSynGuard, synRate } from './limits.ts';
+import { SHAPED, addSendRate, addSynGuard, synRate } from './limits.ts';
 import type { LocalFacts } from './local.ts';
 import { remember } from './remember.ts';
 import { addChain, addSet, emptyTable, type Table } from './ruleset.ts';
@@ -150,7 +150,7 @@ function makeGuard(state: DesiredState, local: LocalFacts): Table {
     addChain(
       table,
       tapChain(tap),
-      [...ownConnections(nic), 'jump guard'],
+      [...(shaper ? [SHAPED] : []), ...ownConnections(nic), 'jump guard'],
       `type filter hook ingress device "${tap}" priority -150; policy accept;`,
       tap,
     );

@@ -384,7 +384,8 @@ test('the kernel does with each packet what the reference says, knows which rule
         }
       },
     ),
-    { numRuns: worlds, endOnFailure: true },
+    // The same worlds each time, unless many are asked for: what is counted below is to be there, not by chance.
+    { numRuns: worlds, endOnFailure: true, ...(process.env['WOCLOUD_KERNEL_RUNS'] ? {} : { seed: 7 }) },
   );
   assert.ok(refusedByEngine > 0);
   for (const verdict of ['allowed', 'dropped', 'rejected', 'observed'])

@@ -265,24 +265,43 @@ test('more new connections a second than allowed are refused, and named by the l
   assert.deepEqual(slots, new Set([localOf(wanted).slots.get(LIMIT_RULES.rate)]));
 });
 
-test('what is sent through a shaper arrives, and what the guard refuses does not', async () => {
-  await kernel.ip(['link add wol7 type ifb', 'link set wol7 up']);
-  const [link] = JSON.parse(await kernel.inHost('ip', '-j', 'link', 'show', 'wol7')) as { ifindex: number }[];
+test('what is sent through a shaper arrives once, and what the guard refuses does not', async () => {
+  await kernel.ip(['link add wol7a type veth peer name wol7b', 'link set wol7a up', 'link set wol7b up']);
+  await kernel.inHost('tc', 'qdisc', 'add', 'dev', 'wol7b', 'ingress');
+  const everything = ['protocol', 'all', 'u32', 'match', 'u32', '0', '0'];
+  const inwards = ['action', 'mirred', 'ingress', 'redirect', 'dev', 'tap1'];
+  await kernel.inHost('tc', 'filter', 'add', 'dev', 'wol7b', 'parent', 'ffff:', ...everything, ...inwards);
+  const [link] = JSON.parse(await kernel.inHost('ip', '-j', 'link', 'show', 'wol7a')) as {
+    ifindex: number;
+  }[];
   const wanted = state([{ sendKbps: 1_000 }]);
   const [nic] = wanted.nics;
-  const shapers = new Map([[nic?.id ?? '', { device: 'wol7', index: link?.ifindex ?? 0 }]]);
+  const shapers = new Map([[nic?.id ?? '', { device: 'wol7a', index: link?.ifindex ?? 0 }]]);
   await want(wanted, { shapers });
+  const count = async (what: string) =>
+    Number(/packets (\d+)/.exec(await kernel.inHost('nft', 'list', 'counter', 'netdev', 'probe', what))?.[1]);
+  await kernel.nft(`add table netdev probe
+add counter netdev probe shaped
+add counter netdev probe seen
+add chain netdev probe shaper { type filter hook egress device "wol7a" priority 0; policy accept; }
+add rule netdev probe shaper counter name "shaped"
+add chain netdev probe out { type filter hook egress device "tap2" priority 0; policy accept; }
+add rule netdev probe out tcp dport { 80, 81, 82 } meta mark == 0 counter name "seen"
+`);
   await kernel.send([attempt(1, 2, 80), attempt(1, 2, 81, true), attempt(3, 2, 82)]);
   assert.deepEqual(await arrived(2), { 80: 1, 81: 1, 82: 1 });
+  assert.equal(await count('shaped'), 2);
+  // Inspection takes its frames at the egress of the receiving port: nothing may come past it, or with a mark.
+  assert.equal(await count('seen'), 3);
   const [, frame] = attempt(1, 2, 80);
   await kernel.send([['tap3', frame]]);
+  const forged = Buffer.from(attempt(1, 2, 83)[1]);
+  forged.writeUInt8(9, 26 + 3);
+  await kernel.send([['tap1', forged]]);
   assert.deepEqual(await arrived(2), {});
-  assert.deepEqual(await refusals(), ['mac']);
-  const sent = await kernel.inHost('ip', '-s', '-j', 'link', 'show', 'wol7');
-  const [{ stats64 } = { stats64: { rx: { packets: 0 } } }] = JSON.parse(sent) as {
-    stats64: { rx: { packets: number } };
-  }[];
-  assert.equal(stats64.rx.packets, 2);
+  assert.deepEqual(await refusals(), ['mac', 'ipv4']);
+  assert.equal(await count('shaped'), 2);
   await want(state());
-  await kernel.ip(['link del wol7']);
+  await kernel.nft('delete table netdev probe\n');
+  await kernel.ip(['link del wol7a']);
 });

@@ -11,6 +11,7 @@ import { DEFAULT_SYNS_PER_SECOND } from '@wocloud/protocol/resources/limit.ts';
 import { digest } from '../digest.ts';
 import { PolicyError } from '../errors.ts';
 import type { LocalFacts, Port } from './local.ts';
+import { CLEAR, MARK, addBits, hasAny } from './marks.ts';
 import { LIMIT_RULES, LOG_GROUP, counterName, tapChain, verdictPrefix } from './names.ts';
 import { addChain, addSet, type Table } from './ruleset.ts';
 
@@ -81,15 +82,25 @@ function addRate(table: Table, rate: number): void {
 }
 
 /**
- * Sends all that enters by this tap, once the guard has passed it, through `device` (an ifb), whose queue holds it to
- * its rate and puts it back behind the tap. By tc alone it would come back past the guard. The kernel takes the
- * device's number: another device under the same name needs another rule.
+ * Has come through its NIC's shaper: it was found sound before. Should one go astray, it is dropped like any frame with
+ * this mark. No guest can set it.
+ */
+export const SHAPED = `${hasAny(MARK.closed)} accept`;
+
+/**
+ * Sends all that enters by this tap, once the guard has passed it, through `device`: one end of a pair whose queue
+ * holds it to its rate, and whose other end puts it back in at the tap. (An ifb, or tc at the tap's ingress, would put
+ * it back behind the guard, and hide it from what looks at frames on their way out.) The kernel takes the device's
+ * number: another device under the same name needs another rule.
  */
 export const addSendRate = (table: Table, tap: string, { device, index }: Port): void =>
   addChain(
     table,
     `send-${tapChain(tap)}`,
-    [`fwd to "${device}" comment "${index}"`],
+    [
+      `${hasAny(MARK.closed)} ${CLEAR} accept`,
+      `${addBits(MARK.closed)} fwd to "${device}" comment "${index}"`,
+    ],
     `type filter hook ingress device "${tap}" priority -140; policy accept;`,
     tap,
   );

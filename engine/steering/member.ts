@@ -44,6 +44,8 @@ export class Member {
   refused = '';
   rulesError = '';
   channel: Channel | undefined;
+  /** What it failed of; '' while it has not. */
+  failure = '';
   /** It could not be ended; not tried again before then. */
   stopAgainAt = 0;
   #isDraining = false;

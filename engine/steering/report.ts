@@ -18,6 +18,7 @@ type State = Pick<GatewayReport, 'state' | 'reason'>;
 
 export function stateOf(member: Member, surroundings: Surroundings): State {
   const { rules, isRetiring } = surroundings;
+  if (member.failure !== '') return { state: 'failed', reason: `${member.failure}${cost(surroundings)}` };
   if (member.state === 'starting') return { state: 'starting', reason: 'it is being started' };
   if (member.state === 'ended')
     return { state: 'failed', reason: `it has ended by itself${cost(surroundings)}` };

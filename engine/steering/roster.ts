@@ -38,6 +38,8 @@ export type RosterEvents = {
   changed: [];
   added: [Member];
   gone: [Member];
+  /** Told at once: in a moment it may be taken away, and another started in its place. */
+  failed: [Member];
   /** A gateway refused its rules, with Suricata's words. */
   refused: [Member, string];
 };
@@ -236,6 +238,8 @@ export class Roster extends EventEmitter<RosterEvents> {
     this.counters['steering.failed']++;
     this.#o.log.warn({ gateway: member.id, reason }, 'a gateway has failed');
     this.#backoff.fail(member.identity.gateway, reason, performance.now());
+    member.failure = reason;
+    this.emit('failed', member);
   }
 
   #remove(member: Member): void {

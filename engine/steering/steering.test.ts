@@ -253,6 +253,11 @@ test('one that ends by itself is taken away and started anew; one that cannot be
   one.runner.refuses = 'no memory';
   one.runner.kill(1);
   await until('taken away', () => one.runner.stopped.length === 1);
+  const told = one.sent.flatMap((message) => (message.type === 'gateways' ? message.gateways : []));
+  assert.ok(
+    told.some(({ state, reason }) => state === 'failed' && reason.startsWith('it has ended by itself')),
+    'it is told as failed before it is gone',
+  );
   assert.equal(alive.read()?.has(1), false);
   await until('said', () => one.notices.find(({ message }) => message.includes('no memory')));
   one.runner.refuses = '';

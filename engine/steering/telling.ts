@@ -37,6 +37,7 @@ export class Telling {
     const { steering } = options;
     this.#timer = setInterval(() => this.all(), TELL_EVERY_MS);
     steering.on('changed', () => this.soon());
+    steering.roster.on('failed', () => this.#changes());
     steering.roster.on('gone', (member) => this.#since.delete(member));
     steering.roster.on('refused', (member, error) => this.#refused(member, error));
   }

@@ -1,5 +1,8 @@
 // Gateways and what they see: the worst first, live events with what they say, the way of a flow, rules by the file.
 import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import type { Page } from 'playwright-core';
 import { MAX_RULE_TEXT } from '@wocloud/protocol/resources/rule-set.ts';
@@ -210,7 +213,14 @@ const LONGEST_FILE = (() => {
     '',
   );
 })();
-const file = (name: string, text: string) => ({ name, mimeType: 'text/plain', buffer: Buffer.from(text) });
+/** On disk, as a person has it: the browser reads it there, and nothing long goes through the test's own wire. */
+const file = (name: string, text: string): string => {
+  const path = join(files, name);
+  writeFileSync(path, text);
+  return path;
+};
+const files = mkdtempSync(join(tmpdir(), 'console-files-'));
+after(() => rmSync(files, { recursive: true }));
 
 test(
   'a file of eight megabytes becomes a rule set, without an editor that chokes on it',

@@ -230,6 +230,8 @@ export class Roster extends EventEmitter<RosterEvents> {
     } catch (error) {
       log.error({ err: error, gateway: member.id }, 'a gateway could not be ended; once more in a moment');
       member.state = before;
+      // What its probes say counts again.
+      if (before === 'up') member.failure = '';
       member.stopAgainAt = performance.now() + STOP_AGAIN_MS;
     }
   }

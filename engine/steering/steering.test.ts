@@ -266,6 +266,22 @@ test('one that ends by itself is taken away and started anew; one that cannot be
   assert.ok((one.steering.counters['steering.failed'] ?? 0) >= 2);
 });
 
+test('one that failed and cannot be ended is told as it is again, once it passes', async () => {
+  const one = host();
+  await one.wantWithRules(gateway());
+  await one.serving(1);
+  one.runner.keeps = true;
+  const before = one.sent.length;
+  one.steering.roster.stop(1, 'failed');
+  const states = () =>
+    one.sent
+      .slice(before)
+      .flatMap((m) => (m.type === 'gateways' ? m.gateways.map(({ state }) => state) : []));
+  await until('told as failed, then as working', () => /^failed(,failed)*,working/.test(states().join()));
+  one.runner.keeps = false;
+  assert.deepEqual(one.runner.stopped, []);
+});
+
 test('an upgrade starts the new one beside the old, and ends the old one once it has nothing to do', async () => {
   const one = host();
   one.images = ['old'];

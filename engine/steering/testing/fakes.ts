@@ -19,6 +19,8 @@ export class FakeRunner implements Runner {
   readonly running = new Map<number, RunningInstance>();
   /** Reason for which starting fails from now on. */
   refuses = '';
+  /** It cannot end any. */
+  keeps = false;
   /** It cannot say what runs. */
   isBlind = false;
   /** Whether what is started from now on lets anything through. */
@@ -37,6 +39,7 @@ export class FakeRunner implements Runner {
   }
 
   async stop(number: number): Promise<void> {
+    if (this.keeps) throw new GatewayError('failed', 'it does not end');
     this.stopped.push(number);
     this.running.delete(number);
     this.wires.get(number)?.remove();

@@ -5,10 +5,10 @@
 import { chmod, copyFile, mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { builtOnce } from '@wocloud/image/cache.ts';
-import { aptSources, SUITE } from '@wocloud/image/debian.ts';
-import { downloadKernel, writeInitramfs } from '@wocloud/image/initramfs.ts';
+import { writeInitramfs } from '@wocloud/image/initramfs.ts';
 import { writeManifest } from '@wocloud/image/manifest.ts';
 import { program } from '@wocloud/image/program.ts';
+import { unpackPackages } from '@wocloud/image/unpack.ts';
 import { gatewayImages } from '@wocloud/protocol/paths.ts';
 import { DRIVERS, FILES, IMAGE_FILES, KERNEL_PACKAGE, PACKAGES, PROGRAMS, recipe, USER } from './recipe.ts';
 import type { Recipe } from './recipe.ts';
@@ -41,24 +41,8 @@ async function build(work: string, made: Recipe, progress: (line: string) => voi
   const image = join(work, 'image');
   const root = join(image, 'root');
   progress(`gateway image: fetching and unpacking Debian packages and a kernel`);
-  await program(
-    [
-      'mmdebstrap',
-      '--mode=root',
-      '--variant=extract',
-      '--skip=chroot/mount',
-      `--include=${PACKAGES.join(',')}`,
-      `--extract-hook=${downloadKernel(KERNEL_PACKAGE)}`,
-      SUITE,
-      debian,
-      '-',
-    ],
-    {
-      input: await aptSources({ backports: true }),
-      env: { WOCLOUD_WORK: work },
-      onLine: (line) => line.startsWith('E:') && progress(line),
-    },
-  );
+  const kernel = { metapackage: KERNEL_PACKAGE, work };
+  await unpackPackages({ root: debian, packages: PACKAGES, kernel, backports: true, progress });
 
   progress('gateway image: kernel and initramfs');
   await writeInitramfs(work, {

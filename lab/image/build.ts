@@ -5,9 +5,9 @@
 import { chmod, copyFile, mkdir, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { cachedImage } from '@wocloud/image/cache.ts';
-import { aptSources, SUITE } from '@wocloud/image/debian.ts';
-import { downloadKernel, writeInitramfs } from '@wocloud/image/initramfs.ts';
+import { writeInitramfs } from '@wocloud/image/initramfs.ts';
 import { program } from '@wocloud/image/program.ts';
+import { unpackPackages } from '@wocloud/image/unpack.ts';
 import { paths } from '@wocloud/protocol/paths.ts';
 import { DRIVERS, GUEST_FILES, KERNEL_PACKAGE, PACKAGES, PRUNE, recipeHash } from './recipe.ts';
 
@@ -56,24 +56,8 @@ async function build(work: string, progress: (line: string) => void): Promise<vo
   const root = join(work, 'root');
   const image = join(work, 'image');
   progress(`guest image: fetching and unpacking ${PACKAGES.length} Debian packages and a kernel`);
-  await program(
-    [
-      'mmdebstrap',
-      '--mode=root',
-      '--variant=extract',
-      '--skip=chroot/mount',
-      `--include=${PACKAGES.join(',')}`,
-      `--extract-hook=${downloadKernel(KERNEL_PACKAGE)}`,
-      SUITE,
-      root,
-      '-',
-    ],
-    {
-      input: await aptSources(),
-      env: { WOCLOUD_WORK: work },
-      onLine: (line) => line.startsWith('E:') && progress(line),
-    },
-  );
+  const kernel = { metapackage: KERNEL_PACKAGE, work };
+  await unpackPackages({ root, packages: PACKAGES, kernel, progress });
 
   progress('guest image: kernel and initramfs');
   const busybox = await readFile(join(root, 'bin/busybox'));

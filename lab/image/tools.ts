@@ -6,8 +6,8 @@ import { createHash } from 'node:crypto';
 import { chmod, mkdir, readFile, rm, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { cachedImage } from '@wocloud/image/cache.ts';
-import { aptSources, SUITE } from '@wocloud/image/debian.ts';
 import { program } from '@wocloud/image/program.ts';
+import { unpackPackages } from '@wocloud/image/unpack.ts';
 import { defaultCacheDir, type BuildOptions } from './build.ts';
 import { PRUNE } from './recipe.ts';
 
@@ -35,19 +35,7 @@ export async function toolsDisk(options: BuildOptions = {}): Promise<string> {
 async function build(work: string, progress: (line: string) => void): Promise<void> {
   const root = join(work, 'root');
   progress(`attacker's tools: fetching and unpacking ${PACKAGES.join(', ')}`);
-  await program(
-    [
-      'mmdebstrap',
-      '--mode=root',
-      '--variant=extract',
-      '--skip=chroot/mount',
-      `--include=${PACKAGES.join(',')}`,
-      SUITE,
-      root,
-      '-',
-    ],
-    { input: await aptSources(), onLine: (line) => line.startsWith('E:') && progress(line) },
-  );
+  await unpackPackages({ root, packages: PACKAGES, progress });
   for (const path of [...PRUNE, 'usr/share/icons', 'usr/share/X11', 'boot'])
     await rm(join(root, path), { recursive: true, force: true });
   for (const path of ['proc', 'dev', 'run', 'tmp']) await mkdir(join(root, path), { recursive: true });

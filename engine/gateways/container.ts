@@ -27,13 +27,10 @@ export class ContainerRunner implements Runner {
   }
 
   async start(spec: InstanceSpec): Promise<RunningInstance> {
-    const { number, gateway, form, image: version } = spec;
-    const image = await this.#images.get(version);
+    const { number } = spec;
+    const image = await this.#images.get(spec.image);
     await verify(image, [TREE]);
-    const dir = await this.#places.make(number);
-    const instance: InstanceRecord = { number, gateway, form, image: version, held: null };
-    // Before anything is made, so that whatever happens it is known what to take away.
-    await this.#places.write(instance);
+    const { dir, instance } = await this.#places.begin(spec);
     try {
       instance.held = await this.#keeper.start(kept(spec, dir, join(image.dir, TREE)));
       await this.#places.write(instance);

@@ -41,12 +41,23 @@ export class Places {
   }
 
   /** An empty directory for an instance. Others may pass through: QEMU is another user. */
-  async make(number: number): Promise<string> {
+  async #make(number: number): Promise<string> {
     const dir = this.instance(number);
     await rm(dir, { recursive: true, force: true });
     const first = (await mkdir(dir, { recursive: true })) ?? dir;
     for (let at = dir; at.length >= first.length; at = dirname(at)) await chmod(at, 0o711);
     return dir;
+  }
+
+  /** Before anything is made, so that whatever happens it is known what to take away. */
+  async begin({ number, gateway, form, image }: Omit<InstanceRecord, 'held'>): Promise<{
+    dir: string;
+    instance: InstanceRecord;
+  }> {
+    const dir = await this.#make(number);
+    const instance: InstanceRecord = { number, gateway, form, image, held: null };
+    await this.write(instance);
+    return { dir, instance };
   }
 
   async write(instance: InstanceRecord): Promise<void> {

@@ -22,7 +22,7 @@ import {
 import { parseXml } from '../inventory/xml.ts';
 import { gatewayXml, readGateway, type GatewayDomain } from './domain.ts';
 import { DISK, Images, verify } from './images.ts';
-import type { InstanceRecord, Places } from './places.ts';
+import type { Places } from './places.ts';
 import {
   GatewayError,
   instanceDevices,
@@ -48,12 +48,10 @@ export class VmRunner implements Runner {
   }
 
   async start(spec: InstanceSpec): Promise<RunningInstance> {
-    const { number, gateway, form, image: version } = spec;
-    const image = await this.#images.get(version);
+    const { number } = spec;
+    const image = await this.#images.get(spec.image);
     await verify(image, [DISK]);
-    const dir = await this.#places.make(number);
-    const instance: InstanceRecord = { number, gateway, form, image: version, held: null };
-    await this.#places.write(instance);
+    const { dir, instance } = await this.#places.begin(spec);
     try {
       // libvirt gives kernel and initrd to QEMU's user while it runs: the image itself stays root's.
       const copy = (name: string): string => join(dir, name);

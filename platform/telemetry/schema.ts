@@ -95,26 +95,33 @@ interface Options {
   retentionDays: number;
 }
 
+/** How a table of records is kept: durable when it says so, counted once, dropped by the day. */
+const records = ({ replicated, retentionDays }: Options, order: string): string =>
+  `ENGINE = ${replicated ? 'ReplicatedMergeTree' : 'MergeTree'}
+     PARTITION BY toDate(time)
+     ORDER BY (${order})
+     TTL toDateTime(time) + INTERVAL ${Math.trunc(retentionDays)} DAY
+     SETTINGS ttl_only_drop_parts = 1, fsync_after_insert = 1, fsync_part_directory = 1,
+       ${replicated ? 'replicated_deduplication_window' : 'non_replicated_deduplication_window'} = 10000`;
+
+/** Both ends are looked for by VM and by address. */
+const ENDS = `INDEX sources srcVm TYPE bloom_filter(0.01) GRANULARITY 1,
+       INDEX destinations dstVm TYPE bloom_filter(0.01) GRANULARITY 1,
+       INDEX sourceAddresses src TYPE bloom_filter(0.01) GRANULARITY 1,
+       INDEX destinationAddresses dst TYPE bloom_filter(0.01) GRANULARITY 1`;
+
 const steps: ((o: Options) => string[])[] = [
-  ({ replicated, retentionDays }) => [
+  (o) => [
     // By start, so that all records of a flow lie together and the newest flows are read backwards from the end.
     `CREATE TABLE IF NOT EXISTS flows (
        ${columnsSql(FLOW_TABLE)},
        ingested DateTime('UTC') DEFAULT now('UTC'),
        INDEX times time TYPE minmax GRANULARITY 1,
        INDEX arrivals ingested TYPE minmax GRANULARITY 1,
-       INDEX sources srcVm TYPE bloom_filter(0.01) GRANULARITY 1,
-       INDEX destinations dstVm TYPE bloom_filter(0.01) GRANULARITY 1,
-       INDEX sourceAddresses src TYPE bloom_filter(0.01) GRANULARITY 1,
-       INDEX destinationAddresses dst TYPE bloom_filter(0.01) GRANULARITY 1
-     ) ENGINE = ${replicated ? 'ReplicatedMergeTree' : 'MergeTree'}
-     PARTITION BY toDate(time)
-     ORDER BY (start, host, flow, time)
-     TTL toDateTime(time) + INTERVAL ${Math.trunc(retentionDays)} DAY
-     SETTINGS ttl_only_drop_parts = 1, fsync_after_insert = 1, fsync_part_directory = 1,
-       ${replicated ? 'replicated_deduplication_window' : 'non_replicated_deduplication_window'} = 10000`,
+       ${ENDS}
+     ) ${records(o, 'start, host, flow, time')}`,
   ],
-  ({ replicated, retentionDays }) => [
+  (o) => [
     `CREATE TABLE IF NOT EXISTS inspection (
        ${columnsSql({ ...INSPECTION_TABLE, detail: 'String CODEC(ZSTD(3))' })},
        ingested DateTime('UTC') DEFAULT now('UTC'),
@@ -122,16 +129,8 @@ const steps: ((o: Options) => string[])[] = [
        INDEX types type TYPE set(32) GRANULARITY 1,
        INDEX signatures signature TYPE bloom_filter(0.01) GRANULARITY 1,
        INDEX flowIds flow TYPE bloom_filter(0.01) GRANULARITY 1,
-       INDEX sources srcVm TYPE bloom_filter(0.01) GRANULARITY 1,
-       INDEX destinations dstVm TYPE bloom_filter(0.01) GRANULARITY 1,
-       INDEX sourceAddresses src TYPE bloom_filter(0.01) GRANULARITY 1,
-       INDEX destinationAddresses dst TYPE bloom_filter(0.01) GRANULARITY 1
-     ) ENGINE = ${replicated ? 'ReplicatedMergeTree' : 'MergeTree'}
-     PARTITION BY toDate(time)
-     ORDER BY (time, host, sequence, row)
-     TTL toDateTime(time) + INTERVAL ${Math.trunc(retentionDays)} DAY
-     SETTINGS ttl_only_drop_parts = 1, fsync_after_insert = 1, fsync_part_directory = 1,
-       ${replicated ? 'replicated_deduplication_window' : 'non_replicated_deduplication_window'} = 10000`,
+       ${ENDS}
+     ) ${records(o, 'time, host, sequence, row')}`,
   ],
 ];
 

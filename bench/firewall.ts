@@ -3,35 +3,20 @@
  * bridge with nothing but connection tracking. The two take turns, and the medians are compared.
  */
 import { spawn } from 'node:child_process';
-import { Planner } from '@wocloud/policy/plan.ts';
-import { assignSlots, ruleIds } from '@wocloud/policy/render/local.ts';
 import { buildRuleset, fullScript, removalScript } from '@wocloud/policy/render/script.ts';
 import { run as execute } from '@wocloud/policy/testing/kernel.ts';
 import type { Rule } from '@wocloud/protocol/resources/policy.ts';
+import { BRIDGE_MAC, MACS, pairFacts, pairState } from './pair.ts';
 import { main, median, type BenchResult } from './result.ts';
 
 const RULES = 10_000;
 const ROUNDS = 11;
 const SECONDS = 2;
 const PYTHON = '/usr/bin/python3';
-const MACS = ['52:54:00:00:00:01', '52:54:00:00:00:02'] as const;
 const SERVICE = 5201;
 
 /** Rules about other addresses and ports, then, as the last, the one that lets the measured traffic through. */
 function ruleset(): string {
-  const planner = new Planner();
-  planner.setHostNetworks('h', [{ id: 'n', name: 'n', bridge: 'br0', vlan: null, zone: 1 }]);
-  MACS.forEach((mac, i) =>
-    planner.upsertVm({
-      id: `00000000-0000-4000-8000-00000000000${i}`,
-      name: `vm${i}`,
-      host: 'h',
-      tenant: 'acme',
-      labels: {},
-      mode: 'enforce',
-      nics: [{ mac, network: 'n', addresses: [`10.0.0.${i + 1}`] }],
-    }),
-  );
   const rules = (part: number): Rule[] =>
     Array.from({ length: 1000 }, (_, i): Rule => {
       const n = part * 1000 + i;
@@ -40,10 +25,7 @@ function ruleset(): string {
       const services = [`tcp/${1 + (n % 4000)}`];
       return { name: `r${i}`, direction: 'both', action: n % 3 ? 'allow' : 'drop', from: peers, services };
     });
-  planner.setDocuments({
-    tenants: [],
-    groups: [],
-    services: [],
+  const state = pairState({
     policies: Array.from({ length: RULES / 1000 }, (_, part) => ({
       apiVersion: 'wocloud/v1' as const,
       kind: 'Policy' as const,
@@ -60,14 +42,7 @@ function ruleset(): string {
       },
     ],
   });
-  const state = planner.desired('h', 1);
-  return fullScript(
-    buildRuleset(state, {
-      taps: new Map(state.nics.map((nic, i) => [nic.id, `tap${i}`])),
-      networks: new Map([['n', { interfaces: [{ name: 'br0', mac: '02:00:00:00:00:01' }], otherPorts: [] }]]),
-      slots: assignSlots(new Map(), ruleIds(state), 0).slots,
-    }),
-  );
+  return fullScript(buildRuleset(state, pairFacts(state)));
 }
 
 // Connects and closes, one after the other, as fast as it goes; prints connections per second.
@@ -105,7 +80,7 @@ async function withHosts<T>(body: (hosts: Hosts) => Promise<T>): Promise<T> {
   for (const name of [host, ...guests]) await ip('netns', 'add', name);
   const servers: ReturnType<typeof spawn>[] = [];
   try {
-    await ip('-n', host, 'link', 'add', 'br0', 'address', '02:00:00:00:00:01', 'type', 'bridge');
+    await ip('-n', host, 'link', 'add', 'br0', 'address', BRIDGE_MAC, 'type', 'bridge');
     await ip('-n', host, 'link', 'set', 'br0', 'up');
     for (const [i, guest] of guests.entries()) {
       const peer = ['peer', 'name', 'eth0', 'address', MACS[i] as string, 'netns', guest];

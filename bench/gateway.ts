@@ -18,17 +18,16 @@ import {
 } from '@wocloud/gateway/suricata-config.ts';
 import { gatewayImage } from '@wocloud/gateway/image/build.ts';
 import { imageSuricata } from '@wocloud/gateway/testing/suricata.ts';
-import { Planner } from '@wocloud/policy/plan.ts';
-import { assignSlots, ruleIds } from '@wocloud/policy/render/local.ts';
 import { buildRuleset, fullScript } from '@wocloud/policy/render/script.ts';
 import { run as execute } from '@wocloud/policy/testing/kernel.ts';
+import type { Insertion } from '@wocloud/protocol/resources/insertion.ts';
+import { BRIDGE_MAC, MACS, pairFacts, pairState } from './pair.ts';
 import { main, median, type BenchResult } from './result.ts';
 
 const ROUNDS = 7;
 const SECONDS = 2;
 const TRIPS = 3_000;
 const PYTHON = '/usr/bin/python3';
-const MACS = ['52:54:00:00:00:01', '52:54:00:00:00:02'] as const;
 const RULES = `alert http any any -> any any (msg:"a"; http.uri; content:"/forbidden"; sid:1;)
 drop tcp any any -> any any (msg:"b"; flow:established; content:"EXPLOIT-ME"; sid:2;)
 `;
@@ -88,7 +87,7 @@ class Hosts {
     }
     const middle = setup === 'alone' ? 'g' : 'h';
     if (setup !== 'alone')
-      await this.#ip('h', 'link add br0 address 02:00:00:00:00:01 type bridge', 'link set br0 up');
+      await this.#ip('h', `link add br0 address ${BRIDGE_MAC} type bridge`, 'link set br0 up');
     for (const [i, guest] of (['a', 'b'] as const).entries()) {
       const device = setup === 'alone' ? `in${i}` : `tap${i}`;
       await this.#ip(
@@ -175,11 +174,9 @@ class Hosts {
       index: Number(await this.in('h', 'cat', [`/sys/class/net/${device}/ifindex`])),
     });
     const [a, b, m] = inspected ? await Promise.all(['wog1a', 'wog1b', 'wog1m'].map(index)) : [];
-    const state = policy(inspected);
+    const state = pairState({ insertions: inspected ? [INSERTION] : [] });
     const ruleset = buildRuleset(state, {
-      taps: new Map(state.nics.map((nic, i) => [nic.id, `tap${i}`])),
-      networks: new Map([['n', { interfaces: [{ name: 'br0', mac: '02:00:00:00:00:01' }], otherPorts: [] }]]),
-      slots: assignSlots(new Map(), ruleIds(state), 0).slots,
+      ...pairFacts(state),
       ...(a && b && m ? { gateways: new Map([[1, { a, b, m }]]), buckets: Array<number>(16).fill(1) } : {}),
     });
     const alive = inspected ? 'add element netdev wocloud alive { 0x01000000 }\n' : '';
@@ -205,39 +202,13 @@ class Hosts {
   }
 }
 
-function policy(inspected: boolean) {
-  const planner = new Planner();
-  planner.setHostNetworks('h', [{ id: 'n', name: 'n', bridge: 'br0', vlan: null, zone: 1 }]);
-  MACS.forEach((mac, i) =>
-    planner.upsertVm({
-      id: `00000000-0000-4000-8000-00000000000${i}`,
-      name: `vm${i}`,
-      host: 'h',
-      tenant: 'acme',
-      labels: {},
-      mode: 'enforce',
-      nics: [{ mac, network: 'n', addresses: [`10.0.0.${i + 1}`] }],
-    }),
-  );
-  const apiVersion = 'wocloud/v1' as const;
-  planner.setDocuments({
-    tenants: [],
-    groups: [],
-    services: [],
-    policies: [],
-    insertions: inspected
-      ? [
-          {
-            apiVersion,
-            kind: 'Insertion',
-            metadata: { name: 'all', tenant: 'acme' },
-            spec: { appliesTo: 'all', mode: 'inline', failure: 'closed' },
-          },
-        ]
-      : [],
-  });
-  return planner.desired('h', 1);
-}
+/** Everything goes through the gateway. */
+const INSERTION = {
+  apiVersion: 'wocloud/v1',
+  kind: 'Insertion',
+  metadata: { name: 'all', tenant: 'acme' },
+  spec: { appliesTo: 'all', mode: 'inline', failure: 'closed' },
+} as const satisfies Insertion;
 
 async function measure(setup: Setup): Promise<{ gbits: number; micros: number }> {
   return Hosts.measured(setup, async (hosts) => {

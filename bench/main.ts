@@ -6,7 +6,7 @@ import type { BenchResult } from './result.ts';
 
 const HERE = import.meta.dirname;
 const OUTPUT = join(HERE, '..', 'docs', 'benchmarks.md');
-const NOT_BENCHES = new Set(['main.ts', 'processes.ts', 'result.ts']);
+const NOT_BENCHES = new Set(['main.ts', 'pair.ts', 'processes.ts', 'result.ts']);
 
 const number = (value: number) =>
   Math.abs(value) >= 1000 ? Math.round(value).toLocaleString('en-US') : String(Number(value.toPrecision(3)));

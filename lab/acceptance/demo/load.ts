@@ -5,6 +5,7 @@ import { test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { readFrame } from '@wocloud/policy/testing/frames.ts';
 import { Background } from '../background.ts';
+import { startIperf, TOLD_TO_END, type IperfReport } from '../iperf.ts';
 import { Stream } from '../stream.ts';
 import { within, type Stack } from '../stack.ts';
 import { done } from './published.ts';
@@ -33,16 +34,6 @@ while not STOPPED():
     due += 0.01
     time.sleep(max(0, due - time.monotonic()))
 TELL(sent)
-`;
-
-/** iperf3 for as long as it may, at a rate that leaves an emulated guest time to do anything else; tells its report. */
-const IPERF = `
-import signal, subprocess, time
-child = subprocess.Popen(['iperf3', '-J', '-c', sys.argv[1], '-p', '${PORT}', '-t', '600', '-b', '20M'], stdout=subprocess.PIPE)
-UP()
-while not STOPPED() and child.poll() is None: time.sleep(0.1)
-child.send_signal(signal.SIGINT)
-TELL(json.loads(child.communicate()[0]))
 `;
 
 export function loadTests(of: () => Stack): void {
@@ -98,7 +89,7 @@ export function loadTests(of: () => Stack): void {
       );
       await stream.phase('load');
       await using knock = await Background.start(attacker, 'knock', KNOCK, ['10.10.0.12']);
-      await using iperf = await Background.start(web, 'iperf', IPERF, ['10.20.0.13']);
+      await using iperf = await startIperf(web, '10.20.0.13', '20M');
 
       let last = await publish(1);
       const began = performance.now();
@@ -119,10 +110,7 @@ export function loadTests(of: () => Stack): void {
       );
 
       const knocks = Number(await knock.stop());
-      const report = (await iperf.stop()) as {
-        error?: string;
-        intervals: { sum: { bytes: number } }[];
-      };
+      const report = (await iperf.stop()) as IperfReport;
       const { counted, errors } = await stream.stop();
       const arrived = (await sniffer.stop()).flatMap((frame) => readFrame(frame) ?? []);
       assert.deepEqual(errors, {});
@@ -137,7 +125,7 @@ export function loadTests(of: () => Stack): void {
         `of ${knocks} forbidden datagrams`,
       );
       // The same TCP connection from the first publication to the last, the engine's death included.
-      assert.equal(report.error, 'interrupt - the client has terminated', 'it ended because we said so');
+      assert.equal(report.error, TOLD_TO_END, 'it ended because we said so');
       assert.ok((report.intervals.at(-2)?.sum.bytes ?? 0) > 0, 'iperf3 still moves data at the end');
     },
   );

@@ -7,7 +7,7 @@ import { Background } from '../background.ts';
 import { done } from '../demo/published.ts';
 import { connectFrom } from '../probe.ts';
 import { within, type Stack } from '../stack.ts';
-import { deploy, insert, remove, rules } from './gateway.ts';
+import { deploy, document, insert, remove, rules } from './gateway.ts';
 
 const WEB = '10.40.0.11';
 
@@ -85,7 +85,14 @@ export function attackTests(of: () => Stack): void {
     });
 
     test('iodine: a tunnel in DNS', { timeout: 120_000 }, async () => {
-      await using _ = await daemon(of(), 'web', ['iodined', '-f', '-P', 'secret', '10.99.0.1', 't.example']);
+      await using _ = await nameServer(of(), 'web', [
+        'iodined',
+        '-f',
+        '-P',
+        'secret',
+        '10.99.0.1',
+        't.example',
+      ]);
       await tool(
         ['timeout', '15', 'iodine', '-f', '-r', '-P', 'secret', '-T', 'TXT', WEB, 't.example'],
         30_000,
@@ -99,16 +106,7 @@ export function attackTests(of: () => Stack): void {
 
     test('hping3: a SYN flood ends at its source', { timeout: 120_000 }, async () => {
       const limit = { appliesTo: 'all', synsPerSecond: 200 };
-      await done(
-        of(),
-        ['apply', '-f', '-'],
-        JSON.stringify({
-          apiVersion: 'wocloud/v1',
-          kind: 'Limit',
-          metadata: { name: 'calm', tenant: 'globex' },
-          spec: limit,
-        }),
-      );
+      await done(of(), ['apply', '-f', '-'], document('Limit', 'calm', limit, 'globex'));
       await done(of(), ['publish', '-m', 'limit']);
       await using visits = await Background.start(of().lab.vm('client'), 'visits', VISIT, [WEB, '80']);
       const entries = async () =>
@@ -136,11 +134,15 @@ export function attackTests(of: () => Stack): void {
   });
 }
 
-/** A server with the attacker's tools, for the time of a test. */
-async function daemon(stack: Stack, name: string, argv: string[]): Promise<AsyncDisposable> {
+/** A server on UDP port 53 with the attacker's tools, for the time of a test; listening when this resolves. */
+async function nameServer(stack: Stack, name: string, argv: string[]): Promise<AsyncDisposable> {
   const vm = stack.lab.vm(name);
   const [program] = argv;
-  await vm.output(`setsid chroot /tools ${argv.join(' ')} </dev/null >/tmp/${program}.log 2>&1 & sleep 1`);
+  const log = `/tmp/${program}.log`;
+  await vm.output(
+    `setsid chroot /tools ${argv.join(' ')} </dev/null >${log} 2>&1 & ` +
+      `until busybox netstat -lnu | grep -q ':53 '; do kill -0 $! || { cat ${log}; exit 1; }; sleep 0.05; done`,
+  );
   return {
     async [Symbol.asyncDispose]() {
       await vm.exec(['busybox', 'killall', program as string]);

@@ -3,10 +3,11 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { Background } from '../background.ts';
+import { startIperf, TOLD_TO_END, type IperfReport } from '../iperf.ts';
 import { Sniffer } from '../demo/sniffer.ts';
 import { within, type Stack } from '../stack.ts';
 import { Stream } from '../stream.ts';
-import { deploy, frames, insert, instances, MARK, remove, rules, RULES } from './gateway.ts';
+import { deploy, frames, insert, instances, MARK, numberOf, remove, rules, RULES } from './gateway.ts';
 
 /** More of both take longer and show the same: as many as asked for. */
 const PUSHES = Number(process.env['WOCLOUD_PUSHES'] ?? 10);
@@ -29,15 +30,6 @@ while not STOPPED():
     udp.sendto(b'${MARK}', (to, 7)); said += 1
     time.sleep(0.05)
 TELL({'pages': pages, 'failed': failed, 'said': said})
-`;
-
-const IPERF = `
-import signal, subprocess, time
-child = subprocess.Popen(['iperf3', '-J', '-c', sys.argv[1], '-t', '900', '-b', '10M'], stdout=subprocess.PIPE)
-UP()
-while not STOPPED() and child.poll() is None: time.sleep(0.1)
-child.send_signal(signal.SIGINT)
-TELL(json.loads(child.communicate()[0]))
 `;
 
 export function changeTests(of: () => Stack): void {
@@ -73,7 +65,7 @@ export function changeTests(of: () => Stack): void {
     test('two instances share the connections, and one takes over all', { timeout: 180_000 }, () =>
       underLoad(of(), async () => {
         await deploy(of(), { form: 'container', memoryMiB: 512, instances: 2 });
-        const numbers = (await instances(of())).map(({ id }) => Number(id.split('/')[1]));
+        const numbers = (await instances(of())).map(numberOf);
         const counts = () => Promise.all(numbers.map(async (number) => (await frames(of(), number)).in));
         const [before, began] = [await counts(), performance.now()];
         await within(30_000, 'both to get connections', async () => {
@@ -109,7 +101,7 @@ async function underLoad(stack: Stack, change: () => Promise<unknown>): Promise<
     20,
   );
   await using load = await Background.start(lab.vm('client'), 'load', LOAD, [WEB]);
-  await using iperf = await Background.start(lab.vm('client'), 'iperf', IPERF, [WEB]);
+  await using iperf = await startIperf(lab.vm('client'), WEB, '10M');
   await stream.phase('change');
   await pause(1_000);
   await change();
@@ -126,8 +118,8 @@ async function underLoad(stack: Stack, change: () => Promise<unknown>): Promise<
   const seen = (await load.stop()) as { pages: number; failed: number; said: number };
   assert.ok(seen.pages > 10 && seen.said > 10, JSON.stringify(seen));
   assert.equal(seen.failed, 0, 'every page was answered');
-  const report = (await iperf.stop()) as { error?: string; end?: object };
-  assert.equal(report.error, 'interrupt - the client has terminated', 'it ended because we said so');
+  const report = (await iperf.stop()) as IperfReport;
+  assert.equal(report.error, TOLD_TO_END, 'it ended because we said so');
   const arrived = (await sniffer.stop()).filter((frame) => frame.includes(MARK));
   assert.deepEqual(arrived, [], 'what is dropped never arrives');
 }

@@ -9,7 +9,18 @@ import { Background } from '../background.ts';
 import { Sniffer } from '../demo/sniffer.ts';
 import { Stream } from '../stream.ts';
 import { within, type Stack } from '../stack.ts';
-import { deploy, insert, instances, MARK, remove, rules, RULES, SAY_MARK, working } from './gateway.ts';
+import {
+  deploy,
+  insert,
+  instances,
+  MARK,
+  numberOf,
+  remove,
+  rules,
+  RULES,
+  SAY_MARK,
+  working,
+} from './gateway.ts';
 
 /** Longest silence of an open insertion's established connections; what a sender's own timers add is not ours. */
 const OPEN_MS = 500;
@@ -87,7 +98,7 @@ async function fails(stack: Stack, way: Failure, failure: FailureMode): Promise<
   await rules(stack, RULES);
   const [instance] = await deploy(stack, { form: way.form });
   /** Of its domain, or its network namespace. */
-  const gateway = `wocloud-gateway-${instance?.id.split('/')[1] ?? ''}`;
+  const gateway = `wocloud-gateway-${instance && numberOf(instance)}`;
   await insert(stack, { appliesTo: { selector: 'app in (web, client)' }, mode: 'inline', failure });
   const { lab, client } = stack;
   const began = Date.now();

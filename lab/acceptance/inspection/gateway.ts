@@ -20,13 +20,17 @@ drop tcp any any -> any any (msg:"LAB exploit"; flow:established; content:"${MAR
 drop udp any any -> any any (msg:"LAB exploit by UDP"; content:"${MARK}"; classtype:attempted-admin; sid:9000003; rev:1;)
 `;
 
-const document = (kind: string, name: string, spec: object, tenant?: string): string =>
+/** One as `apply -f -` takes it. */
+export const document = (kind: string, name: string, spec: object, tenant?: string): string =>
   JSON.stringify({ apiVersion: 'wocloud/v1', kind, metadata: { name, ...(tenant ? { tenant } : {}) }, spec });
 
 /** The instances of the lab's gateway, as the platform knows them. */
 export async function instances(stack: Stack): Promise<GatewayView[]> {
   return (await stack.client.call('instances.list', { query: { gateway: NAME } })).items;
 }
+
+/** Its number on the host: in the names of its devices, its domain, its namespace. */
+export const numberOf = ({ id }: Pick<GatewayView, 'id'>): number => Number(id.split('/')[1]);
 
 /** Deploys (or changes) the gateway of the host, and waits until all its instances work with the rules in force. */
 export async function deploy(

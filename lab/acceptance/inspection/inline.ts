@@ -4,7 +4,20 @@ import { describe, test } from 'node:test';
 import type { GatewayForm } from '@wocloud/protocol/resources/gateway.ts';
 import { askUdp, pingFrom } from '../probe.ts';
 import { within, type Stack } from '../stack.ts';
-import { deploy, event, frames, get, insert, MARK, remove, rules, RULES, say } from './gateway.ts';
+import {
+  deploy,
+  event,
+  frames,
+  get,
+  insert,
+  instances,
+  MARK,
+  numberOf,
+  remove,
+  rules,
+  RULES,
+  say,
+} from './gateway.ts';
 
 const WEB = { v4: '10.40.0.11', v6: 'fd10:40::11' };
 const PLAIN = '10.40.0.21';
@@ -34,9 +47,9 @@ export function inlineTests(of: () => Stack, form: GatewayForm): void {
       'a request passes it in both directions, an uninspected pair never does',
       { timeout: 60_000 },
       async () => {
-        const number = Number(
-          (await of().client.call('instances.list', { query: {} })).items[0]?.id.split('/')[1],
-        );
+        const [instance] = await instances(of());
+        assert.ok(instance);
+        const number = numberOf(instance);
         const count = async (act: () => Promise<unknown>) => {
           const before = await frames(of(), number);
           await act();
